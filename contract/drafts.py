@@ -188,7 +188,7 @@ class BulkOrder(Wire):
     tag: TagText | None = None
     only: ImageChoice | None = None
     only_tag: str | None = None
-    seen: int | None = None
+    seen: int | None = Field(None, ge=0, le=2**31 - 1)
     preview: bool = False
 
 

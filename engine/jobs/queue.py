@@ -105,6 +105,10 @@ class JobQueue:
         """Return a workflow whose worker is gone to its queue; it continues after its last finished step."""
         self._client.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
 
+    def move(self, job: str, workflow: str) -> None:
+        """Put a job that waits in another queue into that of its workflow."""
+        self._client.resume_workflow(job, queue_name=QUEUES[workflow])
+
     def withdraw(self, job: str) -> None:
         """Take a workflow out of its queue, or stop it before its next step."""
         self._client.cancel_workflow(job)

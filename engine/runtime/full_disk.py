@@ -1,4 +1,4 @@
-"""A full disk, as people are told of it: whose disk it is, how much is missing, and what to delete."""
+"""How the engine reports a full disk: which folder is on it, how much is missing, and what to delete."""
 
 import errno
 import shutil
@@ -38,7 +38,7 @@ def is_full(error: OSError) -> bool:
 
 
 def full_disk(error: BaseException, data_dir: Path) -> str | None:
-    """What to tell people if `error`, or what caused it, is a full disk: of the engine's data folder, or of its PostgreSQL
+    """What to report if `error`, or what caused it, is a full disk: of the engine's data folder, or of its PostgreSQL
     server. None if it is something else."""
     for cause in _causes(error):
         if getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL:
@@ -68,8 +68,7 @@ def _told(data_dir: Path, size: int | None) -> str:
     there = [folder for folder in _DELETABLE if (data_dir / folder).is_dir()]
     can_go = f", or these folders in it, which the engine fills again when it needs them: {', '.join(there)}" if there else ""
     return (
-        f"The disk of the data folder {data_dir} is full: {room}. Delete models and drafts that nobody needs{can_go}. "
-        "Or enlarge the disk."
+        f"The disk of the data folder {data_dir} is full: {room}. Delete unused models and drafts{can_go}. Or enlarge the disk."
     )
 
 

@@ -25,8 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from vision_customization.contract.drafts import BulkAction, ImageChoice, ImageState
-from vision_customization.engine.store.draft_pages import LEFT, labels_between
-from vision_customization.engine.store.draft_records import DraftLabel, labels_from_json, labels_to_json
+from vision_customization.engine.store.draft_pages import LEFT, labels_of
+from vision_customization.engine.store.draft_records import labels_from_json, labels_to_json
 from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 
 Report = Callable[[int, int], None]
@@ -236,7 +236,7 @@ class BulkEdit:
         without = and_(self._marked, _image.state == _SAME, _image.base.is_(None))
         keep = _update_by_number(self._draft.sequence, base=bindparam("text"), state=_CHANGED)
         for numbers in self._batches(without):
-            labels = self._labels_in_base(numbers)
+            labels = labels_of(self._session, self._draft.sequence, numbers, in_base=True)
             self._session.execute(keep, [{"at": number, "text": labels_to_json(labels.get(number, ()))} for number in numbers])
 
     def _find_states(self) -> None:
@@ -244,7 +244,7 @@ class BulkEdit:
         based = and_(self._marked, _image.base.is_not(None), _image.state.in_((_SAME, _CHANGED)))
         states = _update_by_number(self._draft.sequence, state=bindparam("to"))
         for numbers in self._batches(based):
-            labels = self._labels_in_base(numbers)
+            labels = labels_of(self._session, self._draft.sequence, numbers, in_base=True)
             query = select(_image.number, _image.base, _image.state).where(
                 based, _image.number.between(numbers[0], numbers[-1])
             )
@@ -255,9 +255,6 @@ class BulkEdit:
                     changes.append({"at": number, "to": _SAME if same else _CHANGED})
             if changes:
                 self._session.execute(states, changes)
-
-    def _labels_in_base(self, numbers: Sequence[int]) -> dict[int, list[DraftLabel]]:
-        return labels_between(self._session, self._draft.sequence, numbers[0], numbers[-1], in_base=True)
 
     def _batches(self, chosen: ColumnElement[bool]) -> Iterable[Sequence[int]]:
         """The numbers of images, some at a time."""

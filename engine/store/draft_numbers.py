@@ -33,11 +33,15 @@ class DraftNumbers:
     def labelled(self, draft: int) -> list[tuple[int, int]]:
         """The number of each image that has labels, with the number of its first label's tag, rising."""
         image, label = DraftImageRow, DraftLabelRow
-        of_image = (label.draft_sequence == image.draft_sequence) & (label.number == image.number) & (label.ordinal == 0)
+        of_image = (label.draft_sequence == image.draft_sequence) & (label.number == image.number)
         with self._database.reading() as session:
             left = chosen_by(session, draft, None, None)
-            query = select(image.number, label.tag).join(label, of_image).where(*left).order_by(image.number)
-            return [(number, tag) for number, tag in session.execute(query)]
+            query = select(image.number, label.tag).join(label, of_image).where(*left)
+            # The first label of an image need not have the ordinal 0: labels before it may have been deleted.
+            found: dict[int, int] = {}
+            for number, tag in session.execute(query.order_by(image.number, label.ordinal)):
+                found.setdefault(number, tag)
+            return list(found.items())
 
     def addresses(self, draft: int, start: int, count: int) -> list[tuple[int, str, str]]:
         """Number, SHA-256 and extension of up to `count` images from the number `start` on, also of those that were removed."""

@@ -234,11 +234,9 @@ def _labels(session: Session, draft: int, chosen: ColumnElement[bool], *, in_bas
     return found
 
 
-def labels_between(
-    session: Session, draft: int, first: int, last: int, *, in_base: bool = False
-) -> dict[int, list[DraftLabel]]:
+def labels_between(session: Session, draft: int, first: int, last: int) -> dict[int, list[DraftLabel]]:
     """Like `labels_of`, of all images from one number to another."""
-    return _labels(session, draft, DraftLabelRow.number.between(first, last), in_base=in_base)
+    return _labels(session, draft, DraftLabelRow.number.between(first, last))
 
 
 def chosen_by(session: Session, draft: int, tag: str | None, choice: ImageChoice | None) -> tuple[ColumnElement[bool], ...]:

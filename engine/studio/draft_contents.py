@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from vision_customization.contract.drafts import ImageChoice
 from vision_customization.contract.enums import AuthenticationKind
 from vision_customization.engine.api.errors import invalid
-from vision_customization.engine.api.routes.draft_images import draft_image
+from vision_customization.engine.api.routes.draft_images import draft_image, found_image
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import NoStudioContainer
 from vision_customization.engine.store import DatasetRecord, DraftImageRecord, DraftRecord
@@ -43,7 +43,8 @@ def like_of(visit: Visit) -> int | None:
 
 def liked(visit: Visit, draft: DraftRecord, number: int, tag: str, choice: ImageChoice | None) -> list[int]:
     """The numbers of the images that `tag` and `choice` select and that are most like one, the nearest first; none if no worker
-    has looked at that one yet."""
+    has looked at that one yet. Raises NotFound."""
+    found_image(visit.service.store, draft, number)
     among = visit.service.store.draft_numbers.selected(draft.sequence, tag=tag or None, choice=choice)
     return visit.parts.likeness.like(draft, number, among, LIKE_MAX)[0]
 

@@ -27,7 +27,7 @@ KEPT_DRAFTS = 2
 """Drafts whose vectors a process has in memory: 51 MB each at 100,000 images."""
 
 FAILED_FOR = timedelta(minutes=1)
-"""After which vectors that failed are asked for again."""
+"""After which vectors that failed are asked for again, unless somebody tries again before."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,19 @@ class DraftLikeness:
             chosen = most_useful(kept.vectors, unlabelled, kept.rows(pairs[:, 0]), tags, count, known_tags=known)
             return kept.numbers[chosen].tolist(), progress
 
-    def like(self, draft: DraftRecord, number: int, among: Sequence[int], count: int) -> tuple[list[int], Progress]:
-        """The numbers of up to `count` of some images, the most like another one first; none if that has no vector yet."""
+    def like(
+        self, draft: DraftRecord, number: int, among: Sequence[int], count: int, *, again: bool = False
+    ) -> tuple[list[int], Progress]:
+        """The numbers of up to `count` of some images, the most like another one first; none if that has no vector yet. With
+        `again`, vectors that failed are asked for at once."""
         with self._one_at_a_time:
-            progress, kept = self._look(draft)
+            progress, kept = self._look(draft, again=again)
             if kept is None or not len(row := kept.rows([number])):
                 return [], progress
             rows = kept.rows(among)
             return kept.numbers[rows[nearest(kept.vectors[rows], kept.vectors[row[0]], count)]].tolist(), progress
 
-    def _look(self, draft: DraftRecord) -> tuple[Progress, _Kept | None]:
+    def _look(self, draft: DraftRecord, *, again: bool = False) -> tuple[Progress, _Kept | None]:
         """The vectors there are. Asks a worker for those that are missing."""
         store, name = self._service.store, of_draft(draft.id)
         latest = store.inspections.latest(name)
@@ -104,7 +107,8 @@ class DraftLikeness:
         failed = None
         if latest is not None and latest.status is InspectionStatus.FAILED:
             failed = (latest.error and latest.error.message) or "See the engine's log."
-        if not complete and (latest is None or _is_over(latest, store.database.now())):
+        if not complete and (latest is None or _is_over(latest, store.database.now(), again=again)):
+            failed = None
             order = VectorsOrder(
                 id=draft.id,
                 draft=draft.sequence,
@@ -146,8 +150,8 @@ def _report(latest: InspectionRecord | None) -> VectorsReport | None:
         return None
 
 
-def _is_over(latest: InspectionRecord, now: datetime) -> bool:
-    """Whether no worker has to make it any more, and if it failed, that this was some time ago."""
+def _is_over(latest: InspectionRecord, now: datetime, *, again: bool) -> bool:
+    """Whether no worker has to make it any more, and if it failed, that this was some time ago or it is wanted `again`."""
     if latest.status is InspectionStatus.FAILED:
-        return now - latest.updated > FAILED_FOR
+        return again or now - latest.updated > FAILED_FOR
     return latest.status.final

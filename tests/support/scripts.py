@@ -26,11 +26,15 @@ def call_script(folder: Path, module: str, calls: Sequence[Sequence[Any]]) -> li
     Args:
         folder: an empty one, for copies: Node.js takes a file for a module by its name or by a package's file.
     """
+    found: list[Any] = run_script(folder, _PROGRAM.format(module=json.dumps(f"./{module}"), calls=json.dumps(calls)))
+    return found
+
+
+def run_script(folder: Path, program: str) -> Any:  # noqa: ANN401
+    """What a program that imports the Studio's modules from `./` writes as JSON; `folder` is as for `call_script`."""
     for script in STATIC.glob("*.js"):
         shutil.copy(script, folder)
     (folder / "package.json").write_text('{"type": "module"}')
-    program = _PROGRAM.format(module=json.dumps(f"./{module}"), calls=json.dumps(calls))
     (folder / "call.js").write_text(program)
     done = subprocess.run([find_node(find_places()).program, "call.js"], cwd=folder, capture_output=True, text=True, check=True)
-    found: list[Any] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)

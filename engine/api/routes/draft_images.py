@@ -198,7 +198,14 @@ def change_images(store: Store, name: str, order: BulkOrder, who: str, report: R
     """Change all images that a filter selects, or say what that would change. Raises NotFound; refuses with 400 a tag that
     these images can't have."""
     draft = store.drafts.find(name)
-    tag = _tag_to(draft, order, {tag.name for tag in store.drafts.tags(draft.sequence)})
+    known = {tag.name for tag in store.drafts.tags(draft.sequence)}
+    if order.only_tag is not None and order.only_tag not in known:
+        raise NotFound("tag", order.only_tag)
+    if order.action is BulkAction.RESTORE and order.only not in (ImageChoice.REMOVED, ImageChoice.CHANGED):
+        raise invalid(
+            "only: to restore images, select them with `removed` or `changed`: no other filter has any.", target="only"
+        )
+    tag = _tag_to(draft, order, known)
     chosen = Chosen(order.only_tag, order.only, order.seen)
     if order.preview:
         found = store.drafts.preview_change(name, order.action, tag, chosen)

@@ -66,7 +66,9 @@ class DraftVectorsMaking:
         old = self._stored(order.id)
         images, unread, until = self._embed(order, 0 if old is None else old.until, check)
         if unread and not images and old is None:
-            raise JobFailed(FailureCode.DATASET_CORRUPT, f"None of the {unread:,} images tried can be read. {self._why}")
+            advice = "Check that the container still has the draft's images, or add pictures that open in an image viewer."
+            why = f"None of the {unread:,} images tried can be read. {self._why} {advice}"
+            raise JobFailed(FailureCode.DATASET_CORRUPT, why)
         unread += 0 if old is None else old.unread
         total = len(images) + (0 if old is None else len(old.numbers))
         vectors: DraftVectors | None
@@ -74,6 +76,10 @@ class DraftVectorsMaking:
             vectors = self._appended(old, images, until, unread, check)
         else:
             vectors = self._fitted(order.draft, until, unread, check)
+            if old is not None and (vectors is None or not np.isin(old.numbers, vectors.numbers).all()):
+                # The features of some were deleted since, or damaged.
+                _, unread, until = self._embed(order, 0, check)
+                vectors = self._fitted(order.draft, until, unread, check)
         if vectors is None:
             return VectorsReport(until=until, images=0, unread=unread)
         check()

@@ -71,7 +71,7 @@ class Inspection:
             if record.status.final:
                 raise JobCancelled
             if record.version != VERSION:
-                message = "A worker of another version of the engine took the comparison. Compare again when all are updated."
+                message = "A worker of another version of the engine took this work. Try again when all workers are updated."
                 raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message)
             if record.is_of_draft:
                 assert self._vectors is not None

@@ -18,7 +18,13 @@ from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
 from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
 from vision_customization.engine.jobs.process.liveness import Locks
-from vision_customization.engine.jobs.queue import QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
+from vision_customization.engine.jobs.queue import (
+    INSPECTION_QUEUE,
+    INSPECTION_WORKFLOW,
+    QUEUES,
+    RECOVERY_ATTEMPTS_MAX,
+    JobQueue,
+)
 from vision_customization.engine.models.importing import sweep_imports, sweep_models
 from vision_customization.engine.objects.keys import DRAFTS, JOBS, draft_key, job_key, model_key
 from vision_customization.engine.objects.store import ObjectStore
@@ -63,6 +69,8 @@ class Caretaker:
         statuses = self._queue.statuses(_jobs_of(unfinished))
         for model_id in unfinished.models:
             self._settle_training(model_id, statuses.get(training_job(model_id)))
+        for inspection_id in unfinished.inspections:
+            self._move_inspection(inspection_id, statuses.get(inspection_job(inspection_id)))
         store, queue = self._store, self._queue
         settle_run = partial(settle_unqueued, store, self._objects, enqueue=queue.enqueue_recognition)
         for ids, job_of, settle_unknown, fail in (
@@ -137,6 +145,15 @@ class Caretaker:
             if self._store.inspections.by_id(inspection_id).version == VERSION:
                 self._queue.enqueue_inspection(inspection_id)
 
+    def _move_inspection(self, inspection_id: str, status: WorkflowStatus | None) -> None:
+        """Put one of this version that waits in another queue into its own: an older engine gives the jobs of dead workers back
+        to its own queue, where no worker of this version looks."""
+        if status is None or status.status != "ENQUEUED" or status.queue_name == INSPECTION_QUEUE:
+            return
+        with suppress(NotFound):
+            if self._store.inspections.by_id(inspection_id).version == VERSION:
+                self._queue.move(status.workflow_id, INSPECTION_WORKFLOW)
+
     def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
         with suppress(NotFound):
             if status is None or status.status == "ENQUEUED":
@@ -169,7 +186,7 @@ def _jobs_of(unfinished: Unfinished) -> list[str]:
 def _abandoned() -> ErrorDetails:
     return ErrorDetails(
         code=FailureCode.INTERNAL_SERVER_ERROR.value,
-        message="An engine of another version asked for the comparison, and its workers are gone. Compare again.",
+        message="An engine of another version asked for this work on the images, and its workers are gone. Try again.",
     )
 
 

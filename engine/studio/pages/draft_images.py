@@ -49,14 +49,15 @@ def images(visit: Visit) -> Response:
         like_most=LIKE_MAX,
         tags=tags[:TAGS_SHOWN_MAX],
         more_tags=max(0, len(tags) - TAGS_SHOWN_MAX),
-        bulk=_bulk(facts, tags, query),
+        bulk=_bulk(facts, tags, query, alike=like is not None),
         tones={each.name: tone_of(each.name) for each in tags[:TAGS_SHOWN_MAX]},
         snippets=draft_snippets(visit.origin, record.name),
     )
 
 
-def _bulk(facts: DraftFacts, tags: Sequence[DraftTagRecord], query: dict[str, str]) -> dict[str, object]:
-    """What the script of the grid needs to know."""
+def _bulk(facts: DraftFacts, tags: Sequence[DraftTagRecord], query: dict[str, str], *, alike: bool) -> dict[str, object]:
+    """What the script of the grid needs to know. `alike`: the grid has only the images that are most like one, so that the
+    filter in `query` does not say which these are."""
     path = link("drafts", facts.name)
     return {
         "labels": f"{path}/labels",
@@ -67,6 +68,7 @@ def _bulk(facts: DraftFacts, tags: Sequence[DraftTagRecord], query: dict[str, st
         "label": f"{path}/label",
         "like": f"{path}/like",
         "query": query,
+        "alike": alike,
         "kind": "boxes" if facts.detection else "single" if facts.single else "several",
         "tags": [tag.name for tag in tags[:TAGS_SHOWN_MAX]],
         "batch": BATCH_IMAGES_MAX,

@@ -35,10 +35,11 @@ def label_next(visit: Visit) -> Response:
 
 @pages.get("/drafts/{draft}/like/{number}", is_polled=True)
 def like(visit: Visit) -> Response:
-    """Lead to the grid of the images that are like one, once a worker has looked at it; until then, say how far it is."""
+    """Lead to the grid of the images that are like one, once a worker has looked at it; until then, say how far it is. With
+    `again`, ask a worker at once, also if the last one has just failed."""
     draft = draft_of(visit)
     image = found_image(visit.service.store, draft, number_of(visit))
-    numbers, progress = visit.parts.likeness.like(draft, image.number, [image.number], 1)
+    numbers, progress = visit.parts.likeness.like(draft, image.number, [image.number], 1, again=bool(visit.query("again")))
     if numbers:
         return visit.redirect(f"{link('drafts', draft.name)}?like={image.number}")
     return visit.render(
@@ -60,7 +61,8 @@ def in_words(draft: DraftRecord, progress: Progress) -> str:
     """What the page that labels says about the order; empty if there is nothing to say."""
     looked = f"{min(progress.images, draft.images):,} of {counted(draft.images, 'image')}"
     if progress.failed is not None:
-        return f"The order is that of the grid where the engine has not looked at an image: {looked} done. {progress.failed}"
+        order = "The order is that of the grid where the engine has not looked at an image"
+        return f"{order}: {looked} done. {progress.failed} This page tries again after a minute."
     if not progress.complete:
         rest = "The others come later." if progress.images else "Until it has, the order is that of the grid."
         return f"The engine is looking at the images: {looked} done. {rest}"

@@ -20,7 +20,7 @@ const BOXES_MAX = 100;
 const TAGS_MAX = 5;
 const KEYS = 9;
 
-/** @type {{labels: string, remove: string, restore: string, change: string, counts: string, label: string, like: string, query: Record<string, string>, kind: string, tags: string[], batch: number}} */
+/** @type {{labels: string, remove: string, restore: string, change: string, counts: string, label: string, like: string, query: Record<string, string>, alike: boolean, kind: string, tags: string[], batch: number}} */
 const page = JSON.parse(document.getElementById("bulk")?.textContent ?? "null");
 
 /**
@@ -149,8 +149,9 @@ class Desk {
    */
   #all(action, tag) {
     if (this.grid.count <= page.batch || this.grid.selected < this.grid.count || this.#seen === null) return false;
-    const { tag: onlyTag, only, like } = page.query;
-    if (like) return false; // how alike images are is no filter of the draft
+    const { tag: onlyTag, only } = page.query;
+    if (page.alike) return false; // the filter selects more images than the grid has
+    if (action === "restore" && !only) return false; // removed images are only there with a filter
     const filter = { ...(only ? { only } : {}), ...(onlyTag ? { onlyTag } : {}) };
     const order = { action, ...(tag ? { tag } : {}), ...filter, seen: this.#seen };
     this.#change(() => changeAll(page.change, order, page.kind === "several", ({ doing, done, of }) => this.#show(`${doing}:`, done, of, false)));

@@ -51,6 +51,8 @@ export class LabelOrder {
   #asked = null;
   #answered = -1;
   #timer = 0;
+  /** Whether a label was saved while an order was asked for, which may not know of it. */
+  #outdated = false;
 
   /**
    * @param {string} address Of the draft: `/studio/drafts/NAME`.
@@ -85,16 +87,18 @@ export class LabelOrder {
 
   /** A label was saved: the order may be another one now. */
   saved() {
-    if (this.isUseful) this.#soon(AGAIN_MS);
+    if (!this.isUseful) return;
+    this.#outdated = this.#asked !== null;
+    this.#soon(AGAIN_MS);
   }
 
   /**
-   * The number of the next image without labels; null if there is none but this one.
+   * The number of the next image without labels; null if there is none but this one. Until the engine has answered for the first
+   * time, the order is that of the grid.
    * @param {number} number
    */
   async after(number) {
-    if (!this.isUseful) return this.images.unlabelledAfter(number);
-    if (this.#answered < 0) await this.#ask();
+    if (!this.isUseful || this.#answered < 0) return this.images.unlabelledAfter(number);
     if (!this.#open().length) this.#seen = new Set([number]); // next come those that were skipped
     return this.#open()[0] ?? this.images.unlabelledAfter(number);
   }
@@ -137,7 +141,8 @@ export class LabelOrder {
     this.#asked ??= this.#fetch().finally(() => {
       this.#asked = null;
       this.#answered = performance.now();
-      if (this.isUseful && !this.#complete) this.#soon(WAIT_MS);
+      if (this.isUseful && (this.#outdated || !this.#complete)) this.#soon(this.#outdated ? AGAIN_MS : WAIT_MS);
+      this.#outdated = false;
     });
     return this.#asked;
   }

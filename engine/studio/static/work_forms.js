@@ -1,22 +1,26 @@
-// Forms whose work takes some seconds: the page shows how far it is, and then goes where the work leads.
+// Forms whose work takes some seconds: the page shows how far it is, and then goes where the work leads. Screen readers announce
+// the beginning, the end and what went wrong, not each step.
 // @ts-check
 
 import { callAtLength, Refused } from "./engine_calls.js";
 
+let atWork = false;
+
 document.addEventListener("submit", async (event) => {
   const form = event.target instanceof HTMLFormElement && event.target.matches("[data-work]") ? event.target : null;
-  const place = document.getElementById("work");
-  const progress = document.getElementById("work-progress");
-  const text = document.getElementById("work-text");
-  if (!form || !place || !text || !(progress instanceof HTMLProgressElement)) return;
+  const [place, progress, text, said, problem] = ["work", "work-progress", "work-text", "work-said", "work-problem"].map((id) => document.getElementById(id));
+  if (!form || !place || !text || !said || !problem || !(progress instanceof HTMLProgressElement)) return;
   event.preventDefault();
+  if (atWork) return;
+  atWork = true;
+  // Not `disabled`: a button that is disabled loses the focus.
   const buttons = form.querySelectorAll("button");
-  for (const button of buttons) button.disabled = true;
+  for (const button of buttons) button.setAttribute("aria-disabled", "true");
   place.hidden = false;
   progress.hidden = false;
   progress.removeAttribute("value");
-  text.className = "";
-  text.textContent = "The engine is at work …";
+  problem.textContent = "";
+  text.textContent = said.textContent = "The engine is at work …";
   try {
     const body = new URLSearchParams([...new FormData(form)].map(([name, value]) => [name, String(value)]));
     const { location: place } = await callAtLength(form.action, { body }, ({ doing, done, of }) => {
@@ -28,12 +32,15 @@ document.addEventListener("submit", async (event) => {
         progress.removeAttribute("value");
       }
     });
+    said.textContent = "Done.";
     location.assign(place);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     progress.hidden = true;
-    text.className = "problem";
-    text.textContent = error.ended ? "Your session has ended. Reload the page to sign in; nothing was changed." : error.message;
-    for (const button of buttons) button.disabled = false;
+    text.textContent = said.textContent = "";
+    problem.textContent = error.ended ? "Your session has ended. Reload the page to sign in; nothing was changed." : error.message;
+    for (const button of buttons) button.removeAttribute("aria-disabled");
+    atWork = false;
+    if (document.activeElement === document.body) event.submitter?.focus();
   }
 });

@@ -251,6 +251,44 @@ def test_two_people_on_one_image(labelled: World) -> None:
     assert "image" not in results[2]
 
 
+def test_all_images_of_a_filter_change_at_once(labelled: World) -> None:
+    def change(**body: object) -> Any:  # noqa: ANN401 - JSON
+        return ok(labelled.call("POST", "drafts/d/images:change", json=body))
+
+    seen = ok(labelled.call("GET", "drafts/d"))["edit"]
+    ok(label(labelled, 1, {"tag": "dog"}))
+    wanted = {"action": "give", "tag": "owl", "onlyTag": "cat", "seen": seen}
+    assert change(**wanted, preview=True)["changed"] == 1
+    assert change(**wanted) == {"changed": 1, "already": 0, "left": 0, "others": 0, "names": []}
+    assert change(action="remove", seen=seen) | {"names": []} == {
+        "changed": 1, "already": 0, "left": 0, "others": 2, "names": [],
+    }  # fmt: skip
+    assert change(action="restore", only="removed")["changed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "message"),
+    [
+        ({"action": "give"}, (400, "InvalidRequest"), "tag: is missing"),
+        ({"action": "give", "tag": " "}, (400, "InvalidRequest"), "tag"),
+        ({"action": "take", "tag": "owl"}, (404, "404"), "owl"),
+        ({"action": "clear", "onlyTag": "owl"}, (404, "404"), "owl"),
+        ({"action": "restore"}, (400, "InvalidRequest"), "select them with `removed` or `changed`"),
+        ({"action": "restore", "only": "unlabelled"}, (400, "InvalidRequest"), "select them with"),
+        ({"action": "clear", "seen": -1}, (400, "InvalidRequest"), "seen"),
+        ({"action": "clear", "seen": 10**20}, (400, "InvalidRequest"), "seen"),
+        ({"action": "paint"}, (400, "InvalidRequest"), "action"),
+    ],
+)
+def test_changes_of_all_images_that_are_refused(
+    labelled: World, body: dict[str, object], expected: tuple[int, str], message: str
+) -> None:
+    found = error(labelled.call("POST", "drafts/d/images:change", json=body))
+    assert found[:2] == expected
+    assert message in found[2]
+    assert ok(labelled.call("GET", "drafts/d"))["images"] == 3
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -49,7 +49,7 @@ def from_a_cause(_folder: Path) -> Exception:
 def test_a_full_disk_is_told_with_its_folder_and_what_can_go(fault: Callable[[Path], Exception], tmp_path: Path) -> None:
     (tmp_path / "objects" / "thumbnails").mkdir(parents=True)
     assert full_disk(fault(tmp_path), tmp_path) == (
-        f"The disk of the data folder {tmp_path} is full: it has 2.0 MB free. Delete models and drafts that nobody needs, or "
+        f"The disk of the data folder {tmp_path} is full: it has 2.0 MB free. Delete unused models and drafts, or "
         "these folders in it, which the engine fills again when it needs them: objects/thumbnails. Or enlarge the disk."
     )
 
@@ -61,7 +61,7 @@ def test_an_object_leaves_room_for_the_databases(tmp_path: Path, monkeypatch: py
     told = full_disk(caught.value, tmp_path)
     assert told is not None
     assert (
-        "it has 2.0 MB free, and 34.6 MB more are needed for a file of 3.0 MB and a reserve of 33.6 MB. Delete models" in told
+        "it has 2.0 MB free, and 34.6 MB more are needed for a file of 3.0 MB and a reserve of 33.6 MB. Delete unused" in told
     )
     assert list((tmp_path / "models" / "m").iterdir()) == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(10**9, 0, RESERVE_BYTES + 3_000_000))

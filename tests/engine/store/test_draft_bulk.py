@@ -8,7 +8,7 @@ import pytest
 from tests.engine.store.test_drafts import BOX, BOXED, CONTAINER, MANY, ONE, content, draft_of, sha256
 from vision_customization.contract.drafts import BulkAction, ImageChoice, ImageState
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.engine.store import DraftImageRecord, NotFound, Store
+from vision_customization.engine.store import DraftImageRecord, NotFound, Store, draft_pages
 from vision_customization.engine.store.draft_bulk import NAMES_MAX, BulkCounts, Chosen
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 
@@ -136,6 +136,14 @@ def test_what_changed_after_it_was_read_is_left_and_named(store: Store) -> None:
     assert labels == ["beech"] + ["oak"] * 11 + ["beech"] * 8
     again = store.drafts.change("d", BulkAction.GIVE, "beech", Chosen(seen=store.drafts.find("d").edit), "ada")
     assert (again.changed, again.others) == (11, 0)
+
+
+def test_a_change_of_few_images_reads_the_labels_of_these_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft_of(store, [content(number, (BEECH if number in (0, 39) else ASH, None)) for number in range(40)])
+    read = []
+    monkeypatch.setattr(draft_pages, "box_of", lambda *sides: read.append(sides))
+    assert store.drafts.change("d", BulkAction.GIVE, "ash", Chosen(tag="beech"), "ada").changed == 2
+    assert len(read) == 4, "the labels of two images, before the change and after it"
 
 
 def test_an_image_that_gets_its_own_labels_again_is_the_same(store: Store) -> None:

@@ -98,12 +98,34 @@ def test_a_failure_is_said_and_asked_for_again_after_a_while(
     inspection = world.store.inspections.latest(of_draft(world.store.drafts.find("d").id))
     assert inspection is not None
     world.store.inspections.fail(inspection.id, ErrorDetails(code="unknown", message="The container refuses."))
-    assert "The container refuses." in owner.get("drafts/d/label/next").json()["told"]
+    told = owner.get("drafts/d/label/next").json()["told"]
+    assert told.endswith("0 of 5 images done. The container refuses. This page tries again after a minute.")
     assert "The container refuses." in owner.get("drafts/d/like/0").text
+    assert '<div id="state" class="empty" role="alert">' in owner.get("drafts/d/like/0", hx_request="true").text
     assert len(world.jobs.inspections) == 1
     monkeypatch.setattr(draft_likeness, "FAILED_FOR", timedelta(seconds=-1))
     owner.get("drafts/d/label/next")
     assert len(world.jobs.inspections) == 2
+
+
+def test_counts_that_change_every_few_seconds_are_not_announced(owner: Browser) -> None:
+    assert "aria-live" not in owner.get("drafts/d/like/3", hx_request="true").text
+    assert 'role="' not in owner.get("drafts/d/like/3", hx_request="true").text
+    assert '<span class="quiet" id="order-told"></span>' in owner.get("drafts/d/label").text
+
+
+def test_try_again_asks_at_once(owner: Browser, world: World) -> None:
+    owner.get("drafts/d/like/0")
+    inspection = world.store.inspections.latest(of_draft(world.store.drafts.find("d").id))
+    assert inspection is not None
+    world.store.inspections.fail(inspection.id, ErrorDetails(code="unknown", message="The container refuses."))
+    assert '<a class="button" href="/studio/drafts/d/like/0?again=1">Try again</a>' in owner.get("drafts/d/like/0").text
+    page = owner.get("drafts/d/like/0?again=1").text
+    assert "The engine is looking at the images" in page
+    assert 'hx-get="/studio/drafts/d/like/0"' in page
+    assert len(world.jobs.inspections) == 2
+    owner.get("drafts/d/like/0?again=1")
+    assert len(world.jobs.inspections) == 2, "it is on its way"
 
 
 def test_several_drafts_share_the_memory(owner: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,12 +172,17 @@ def test_the_grid_shows_the_nearest_first_within_its_filters(owner: Browser, wor
     assert "most like <strong>3.png</strong>" in page
     assert 'data-cells="/studio/drafts/d/images?like=3"' in page
     assert owner.get("drafts/d/images?like=x", accept="application/json").status_code == 400
+    for missing in ("drafts/d?like=77", "drafts/d/images?like=77"):
+        answer = owner.get(missing)
+        assert answer.status_code == 404
+        assert "77" in answer.text
 
 
 def test_the_grid_of_an_image_that_no_worker_has_looked_at(owner: Browser) -> None:
     page = owner.get("drafts/d?like=3").text
     assert 'href="/studio/drafts/d/like/3"' in page
-    assert owner.get("drafts/d/images?like=3").json() == {"count": 0, "images": []}
+    found = owner.get("drafts/d/images?like=3").json()
+    assert (found["count"], found["images"]) == (0, [])
 
 
 def test_vectors_go_with_their_draft(world: World) -> None:

@@ -118,6 +118,25 @@ def test_the_projection_is_fitted_again_when_there_are_twice_as_many_images(draw
     assert drawn.stored.vectors.shape == (8, 7)
 
 
+@pytest.mark.parametrize("seconds", [20, -1])
+def test_images_whose_features_were_deleted_keep_a_vector(
+    drawn: Drawn, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """The projection is fitted again, also if the time is up before all images are embedded again."""
+    drawn.add(*(drawn_image(0, number) for number in range(3)), b"no picture")
+    assert drawn.make() == VectorsReport(until=4, images=3, unread=1)
+    drawn.objects.delete("features")
+    drawn.add(*(drawn_image(1, number) for number in range(5)))
+    monkeypatch.setattr(module, "SECONDS_MAX", seconds)
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    for _ in range(5):
+        if (made := drawn.make()).until == drawn.order.stop:
+            break
+    assert made == VectorsReport(until=9, images=8, unread=1)
+    assert drawn.stored.numbers.tolist() == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert drawn.stored.projection.images == 9, "of the draft, with the one that cannot be read"
+
+
 def test_an_image_that_cannot_be_read_is_counted_and_the_others_get_theirs(drawn: Drawn) -> None:
     drawn.add(drawn_image(0, 1), b"no picture", drawn_image(0, 2))
     assert drawn.make() == VectorsReport(until=3, images=2, unread=1)
@@ -128,7 +147,7 @@ def test_an_image_that_cannot_be_read_is_counted_and_the_others_get_theirs(drawn
 
 def test_if_none_can_be_read_it_says_why(drawn: Drawn) -> None:
     drawn.add(b"no picture")
-    with pytest.raises(JobFailed, match=r"None of the 1 images tried can be read\. image 0, http"):
+    with pytest.raises(JobFailed, match=r"None of the 1 images tried can be read\. image 0, http.*\. Check that the container"):
         drawn.make()
 
 

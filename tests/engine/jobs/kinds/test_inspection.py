@@ -226,7 +226,7 @@ def test_code_of_another_version_stores_no_report(store: Store, thumbnails: Kept
     ended = store.inspections.by_id(record.id)
     assert (ended.status, ended.report) == (InspectionStatus.FAILED, None)
     assert ended.error is not None
-    assert "A worker of another version of the engine took the comparison" in (ended.error.message or "")
+    assert "A worker of another version of the engine took this work. Try again when all" in (ended.error.message or "")
 
 
 def test_a_worker_takes_it_from_its_queue(engine: Engine, queue: JobQueue, worker: Worker) -> None:

@@ -16,7 +16,13 @@ from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.jobs.names import index_job, inspection_job
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
-from vision_customization.engine.jobs.queue import INSPECTION_WORKFLOW, QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
+from vision_customization.engine.jobs.queue import (
+    INSPECTION_QUEUE,
+    INSPECTION_WORKFLOW,
+    QUEUES,
+    RECOVERY_ATTEMPTS_MAX,
+    JobQueue,
+)
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key, vectors_key
 from vision_customization.engine.settings import Settings
@@ -157,7 +163,21 @@ def test_an_inspection_of_another_version_is_left_to_its_own_workers(
     ended = store.inspections.by_id(inspection.id)
     assert ended.status is InspectionStatus.FAILED
     assert ended.error is not None
-    assert "its workers are gone" in (ended.error.message or "")
+    assert "asked for this work on the images, and its workers are gone. Try again." in (ended.error.message or "")
+
+
+@pytest.mark.parametrize(("version", "expected"), [(VERSION, INSPECTION_QUEUE), (VERSION - 1, "inspections")])
+def test_an_inspection_that_an_older_engine_gave_back_to_its_own_queue_returns_to_that_of_its_version(
+    settings: Settings, store: Store, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, version: int, expected: str
+) -> None:
+    inspection, _ = store.inspections.ask("d", {"index": 1, "version": version})
+    monkeypatch.setitem(QUEUES, INSPECTION_WORKFLOW, "inspections")
+    queue.enqueue_inspection(inspection.id)
+    monkeypatch.undo()
+    objects = FileObjects(settings.data_dir / "objects")
+    Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor").look()
+    [status] = queue.statuses([inspection_job(inspection.id)]).values()
+    assert (status.status, status.queue_name) == ("ENQUEUED", expected)
 
 
 def test_the_rows_of_a_deleted_dataset_are_deleted(settings: Settings, store: Store, queue: JobQueue) -> None:

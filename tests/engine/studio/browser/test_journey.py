@@ -163,7 +163,7 @@ def test_a_detector_from_the_stack_to_a_curl_that_works(scenes: Project, page: P
     missed = page.locator("#at section.cost").filter(has_text="Missed")
     expect(missed.get_by_role("img").first).to_be_visible()
     journey.open_matrix_cell(page.locator("table.matrix a").first)
-    expect(page.locator("ul.shots rect").first).to_be_attached()
+    expect(page.locator("ul.shots svg path").first).to_be_attached()
 
     picture = tmp_path / "groceries" / "images" / "test-002.jpg"
     result = journey.try_picture("groceries", picture)

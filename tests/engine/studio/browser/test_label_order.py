@@ -18,6 +18,7 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.draft_records import NewDraftImage
 from vision_customization.engine.studio import create_studio
+from vision_customization.engine.studio.pages import draft_images
 
 pytestmark = pytest.mark.browser
 
@@ -137,3 +138,20 @@ def test_images_that_are_alike_are_found_and_labelled_at_once(opened: Open, worl
     page.keyboard.press("End")
     page.keyboard.press("m")
     page.wait_for_url("**/drafts/d?like=0")
+
+
+def test_all_that_are_alike_are_not_all_of_the_draft(opened: Open, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draft_images, "BATCH_IMAGES_MAX", 2)  # more are changed by one request, if a filter selects them
+    stored_vectors(world, "d", {number: at for number, at in ROW.items() if number not in (0, 2)})
+    page = opened("?like=5")
+    grid = page.get_by_role("listbox", name="Images")
+    expect(grid.get_by_role("option")).to_have_count(4)
+    grid.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("2")
+    expect(page.locator("#work-text")).to_contain_text("“dog”: 4 images changed")
+    assert stored(world) == {1: ["dog"], 3: ["dog"], 4: ["dog"], 5: ["dog"]}
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    expect(page.locator("#work-text")).to_contain_text("4 images removed from the draft")
+    assert world.store.drafts.find("d").images == 2
