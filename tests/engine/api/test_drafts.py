@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -392,7 +394,8 @@ def test_a_draft_that_can_not_begin(world: World, body: dict[str, object], messa
     assert world.call("GET", "drafts/d").status_code == 404
 
 
-def test_the_files_of_a_version(labelled: World) -> None:
+def test_the_files_of_a_version(labelled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))  # all files are in the engine's own folder
     version = ok(labelled.call("POST", "drafts/d:save", json={}))
     root = labelled.container.url
     labelled.blobs.content.update({f"{root}/{name}": data for name, data in labelled.container.blobs.items()})
