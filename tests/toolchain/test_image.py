@@ -130,7 +130,7 @@ def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(
-            source, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "images", "vendor"), dirs_exist_ok=True
+            source, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "vendor"), dirs_exist_ok=True
         )
     else:
         shutil.copy(source, target)

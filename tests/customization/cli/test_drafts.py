@@ -26,6 +26,7 @@ DRAFT: dict[str, Any] = {
     "changedImages": 2,
     "conflicts": 0,
     "labels": 2,
+    "edit": 0,
     "tags": [{"name": "ash", "images": 2, "labels": 2}],
     "createdBy": "ada",
     "createdDateTime": WHEN,

@@ -50,7 +50,10 @@ def agree(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def failed(reply: httpx.Response) -> bool:
-    return reply.status_code == 500 and reply.json()["error"]["message"].startswith(GENERAL)
+    message = reply.json()["error"]["message"]
+    return (reply.status_code == 500 and message.startswith(GENERAL)) or (
+        reply.status_code == 507 and message.startswith("The disk of the data folder")
+    )
 
 
 def test_a_model_is_deleted_and_its_files_are_swept(world: World, refuse: Refuse, agree: Callable[[], None]) -> None:

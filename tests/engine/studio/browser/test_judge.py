@@ -123,6 +123,7 @@ def test_two_models_on_the_same_images(judged: World, address: str, page: Page) 
     page.get_by_role("button", name="Compare").click()
     expect(page.locator(".said")).to_contain_text("two equally good models would differ")
     choices = page.get_by_role("navigation", name="Which pictures")
+    page.wait_for_load_state()  # its scripts then know the keys
     page.keyboard.press("2")
     expect(choices.get_by_role("link", name="Only n is right")).to_have_attribute("aria-current", "page")
     page.keyboard.press("1")
