@@ -95,8 +95,8 @@ class ContentPages:
         with self._database.reading() as session:
             return next(iter(_images(session, index, [position])), None)
 
-    def _bare_image(self, index: int | ScalarSelect[int], position: int) -> IndexedImage | None:
-        """The image at a position, without its labels and problems; `index` may be a query for the number."""
+    def _bare_image(self, index: ScalarSelect[int], position: int) -> IndexedImage | None:
+        """The image at a position, without its labels and problems; `index` is a query for the index's number."""
         if position > _INTEGER_MAX:
             return None
         row = ContentImageRow

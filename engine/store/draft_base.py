@@ -13,6 +13,7 @@ from vision_customization.contract.drafts import ImageState
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store.content_rows import name_digest
 from vision_customization.engine.store.draft_records import NewDraftImage
+from vision_customization.engine.store.draft_rows import image_row, label_rows
 from vision_customization.engine.store.tables import DraftRow, Table
 
 _BATCH = 4000
@@ -35,16 +36,14 @@ def write_base(session: Session, draft: DraftRow, base: BaseImages) -> None:
     iterator = iter(base.images)
     while batch := list(islice(iterator, _BATCH)):
         labels: list[dict[str, Any]] = []
-        images = [_image(draft, draft.images + place, image, single) for place, image in enumerate(batch)]
-        for row, image in zip(images, batch, strict=True):
-            for ordinal, label in enumerate(image.labels):
-                left, top, width, height = label.box or (None, None, None, None)
-                place = {"draft_sequence": draft.sequence, "number": row["number"], "ordinal": ordinal}
-                sides = {"left": left, "top": top, "width": width, "height": height}
-                labels.append({**place, "tag": numbers[label.tag], **sides})
+        images: list[dict[str, Any]] = []
+        for number, image in enumerate(batch, start=draft.images):
+            settled = bool(image.labels) or not single  # an image without a tag shows nothing in the other kinds
+            images.append(image_row(draft.sequence, number, image, ImageState.SAME, settled=settled, edit=0))
+            labels += label_rows(draft.sequence, number, image.labels, numbers.__getitem__)
             labels_of.update(label.tag for label in image.labels)
             images_of.update({label.tag for label in image.labels})
-            draft.unlabelled += not row["settled"]
+            draft.unlabelled += not settled
         session.execute(_IMAGES, images)
         if labels:
             session.execute(_LABELS, labels)
@@ -65,19 +64,3 @@ def write_base(session: Session, draft: DraftRow, base: BaseImages) -> None:
     if tags:
         session.execute(_TAGS, tags)
     draft.next_number, draft.next_tag = draft.images, len(tags)
-
-
-def _image(draft: DraftRow, number: int, image: NewDraftImage, single: bool) -> dict[str, Any]:
-    return {
-        "draft_sequence": draft.sequence,
-        "number": number,
-        "sha256": image.sha256,
-        "extension": image.extension,
-        "file_name": image.file_name,
-        "width": image.width,
-        "height": image.height,
-        "state": ImageState.SAME.value,
-        "settled": bool(image.labels) or not single,  # an image without a tag shows nothing in the other kinds
-        "revision": 1,
-        "edit": 0,
-    }

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from vision_customization.contract.drafts import ImageState
 from vision_customization.engine.store.content_rows import name_digest
 from vision_customization.engine.store.draft_pages import labels_of
 from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage, labels_from_json, labels_to_json
+from vision_customization.engine.store.draft_rows import image_row, label_rows
 from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 
 ADDED_AT_ONCE = 500
@@ -92,23 +94,8 @@ class DraftEdit:
         numbers = range(draft.next_number, draft.next_number + len(images))
         for number, (image, labels) in zip(numbers, images, strict=True):
             settled = image.settled or bool(labels)
-            rows.append(
-                {
-                    "draft_sequence": draft.sequence,
-                    "number": number,
-                    "sha256": image.sha256,
-                    "extension": image.extension,
-                    "file_name": image.file_name,
-                    "width": image.width,
-                    "height": image.height,
-                    "state": state.value,
-                    "settled": settled,
-                    "revision": 1,
-                    "edit": draft.edit,
-                    "changed_by": self._who,
-                    "changed": self._now,
-                }
-            )
+            row = image_row(draft.sequence, number, image, state, settled=settled, edit=draft.edit)
+            rows.append({**row, "changed_by": self._who, "changed": self._now})
             labelled += self._label_rows(number, labels)
             draft.unlabelled += not settled
             self._count_labels(labels, +1)
@@ -277,10 +264,5 @@ class DraftEdit:
         if labels:
             self._session.execute(insert(row), self._label_rows(number, labels))
 
-    def _label_rows(self, number: int, labels: Sequence[DraftLabel]) -> list[dict[str, object]]:
-        rows: list[dict[str, object]] = []
-        for ordinal, label in enumerate(labels):
-            sides = dict(zip(("left", "top", "width", "height"), label.box or (None,) * 4, strict=True))
-            place = {"draft_sequence": self._draft.sequence, "number": number, "ordinal": ordinal}
-            rows.append({**place, "tag": self.tag(label.tag).number, **sides})
-        return rows
+    def _label_rows(self, number: int, labels: Sequence[DraftLabel]) -> list[dict[str, Any]]:
+        return label_rows(self._draft.sequence, number, labels, lambda tag: self.tag(tag).number)

@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from vision_customization.engine.api.errors import unexpected
 from vision_customization.engine.drafts.saving import Report
+from vision_customization.engine.store.draft_bulk import Report as BulkReport
 from vision_customization.engine.studio.refusals import REFUSALS, in_words
 from vision_customization.engine.studio.visit import Visit
 
@@ -60,6 +61,11 @@ async def answer_with_progress(
         yield _line(_outcome(visit, result))
 
     return StreamingResponse(lines(), media_type=LINES)
+
+
+def of_images(report: Report) -> BulkReport:
+    """The report of a change of many images of a draft. What takes longest is to note how they were."""
+    return lambda done, of: report("Noting how images were", done, of)
 
 
 def _outcome(visit: Visit, result: "asyncio.Future[dict[str, Any]]") -> dict[str, Any]:

@@ -25,7 +25,7 @@ from vision_customization.engine.studio.draft_contents import (
     readable,
 )
 from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
-from vision_customization.engine.studio.progress import answer_with_progress
+from vision_customization.engine.studio.progress import answer_with_progress, of_images
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
 from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE
@@ -95,9 +95,7 @@ async def change(visit: Visit) -> Response:
 
     def work(report: Report) -> dict[str, Any]:
         draft = draft_of(visit)
-        found = change_images(
-            visit.service.store, draft.name, order, visit.who, lambda done, of: report("Noting how images were", done, of)
-        )
+        found = change_images(visit.service.store, draft.name, order, visit.who, of_images(report))
         if not order.preview:
             visit.audit(_DONE[order.action], draft=draft.name, images=found.changed, tag=order.tag)
         return found.to_wire()

@@ -21,7 +21,7 @@ from vision_customization.engine.studio.dataset_contents import TAG_CHARACTERS_M
 from vision_customization.engine.studio.dataset_facts import TAGS_COMPARED_MAX
 from vision_customization.engine.studio.draft_contents import draft_of
 from vision_customization.engine.studio.draft_facts import facts_of
-from vision_customization.engine.studio.progress import answer_with_progress
+from vision_customization.engine.studio.progress import answer_with_progress, of_images
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.drafts import draft_snippets
 from vision_customization.engine.studio.visit import Visit, link
@@ -156,7 +156,7 @@ async def _changed(visit: Visit, change: Callable[[DraftRecord, BulkReport], Non
 
     def work(report: Report) -> dict[str, str]:
         record = draft_of(visit)
-        change(record, lambda done, of: report("Noting how images were", done, of))
+        change(record, of_images(report))
         return {"location": link("drafts", record.name, "tags")}
 
     return await answer_with_progress(visit, work, lambda result: visit.redirect(result["location"]))

@@ -4,7 +4,7 @@
 import { changeAll, counted } from "./bulk_change.js";
 import { isLeft, orderBack, ordersFor, takesAway } from "./bulk_labels.js";
 import { byId, element } from "./elements.js";
-import { callEngine, Refused } from "./engine_calls.js";
+import { callEngine, Refused, unanswered } from "./engine_calls.js";
 import { Grid } from "./grid.js";
 import { control, filterAtOnce } from "./grid_controls.js";
 import { OtherCount } from "./grid_pages.js";
@@ -236,7 +236,7 @@ class Desk {
         cells = /** @type {DraftCell[]} */ (await this.grid.pages.all(part, this.grid.count));
       } catch (error) {
         if (error instanceof OtherCount) throw new Refused("The draft has changed meanwhile. Select the images again.", 409);
-        throw new Refused("The engine does not answer. Check that it runs and that you are connected, and try again.", 0);
+        throw unanswered();
       }
       found.push(...cells.map(({ image }, at) => ({ image, index: part[at] ?? 0 })));
     }

@@ -36,7 +36,7 @@ export async function callEngine(path, { method = "GET", body, type, signal } = 
     }
     const value = parsed(text);
     if (response.ok && value !== undefined) return { value, text, milliseconds };
-    throw new Refused(value?.error?.message ?? `The engine answered with status ${response.status}.`, response.status);
+    throw refusal(response, value);
   }
 }
 
@@ -53,12 +53,9 @@ export async function callAtLength(path, { body, type }, report) {
   const gone = "The connection ended before the work was done. Reload the page to see whether it was.";
   const headers = { Accept: "application/x-ndjson, application/json", ...(type ? { "Content-Type": type } : {}) };
   const response = await fetch(path, { method: "POST", headers, body }).catch(() => {
-    throw new Refused("The engine does not answer. Check that it runs and that you are connected, and try again.", 0);
+    throw unanswered();
   });
-  if (!response.ok || !response.body) {
-    const refused = parsed(await response.text().catch(() => ""));
-    throw new Refused(refused?.error?.message ?? `The engine answered with status ${response.status}.`, response.status);
-  }
+  if (!response.ok || !response.body) throw refusal(response, parsed(await response.text().catch(() => "")));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = ""; ; ) {
     const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
@@ -81,8 +78,18 @@ async function answer(path, options) {
     return { response, text: await response.text() };
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    throw new Refused("The engine does not answer. Check that it runs and that you are connected, and try again.", 0);
+    throw unanswered();
   }
+}
+
+/** The error of a call that got no answer. */
+export function unanswered() {
+  return new Refused("The engine does not answer. Check that it runs and that you are connected, and try again.", 0);
+}
+
+/** @param {Response} response @param {any} value its body, if that is JSON */
+function refusal(response, value) {
+  return new Refused(value?.error?.message ?? `The engine answered with status ${response.status}.`, response.status);
 }
 
 /** @param {string} text */
