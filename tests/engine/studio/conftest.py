@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 from sqlalchemy import delete
@@ -12,13 +13,20 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.tables import Table
 from vision_customization.engine.studio import create_studio
+from vision_customization.engine.studio.visit import Pictures
 
 
 @pytest.fixture(scope="module")
-def studio_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def drawn() -> Pictures | None:
+    """What draws the pictures of images in tests that have no files of them; None where the engine makes the pictures."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def studio_world(tmp_path_factory: pytest.TempPathFactory, drawn: Pictures | None) -> Iterator[World]:
     settings = Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("studio"), keys=KEYS)
     with closing(Store.open(settings)) as store:
-        yield build(settings, store, studio=create_studio)
+        yield build(settings, store, studio=partial(create_studio, pictures=drawn))
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The pages of datasets in a real browser: the grid, an image, and health, by keyboard, with pictures that are drawn."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from functools import partial
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,14 +9,11 @@ from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.datasets.pictures import DrawnPictures
 from tests.engine.studio.datasets.test_health import compared
 from tests.engine.studio.datasets.test_image import NAMES, TAGS, estimate
-from tests.support.api_world import KEYS, World, build
+from tests.support.api_world import World
 from tests.support.coco_content import coco, read, register, url_of
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.blobs.address import BlobErrorKind
-from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
-from vision_customization.engine.studio import create_studio
 from vision_customization.engine.views.errors import PictureUnreadable
 
 pytestmark = pytest.mark.browser
@@ -33,13 +28,6 @@ SignIn = Callable[..., None]
 @pytest.fixture(scope="module")
 def drawn() -> DrawnPictures:
     return DrawnPictures()
-
-
-@pytest.fixture(scope="module")
-def studio_world(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnPictures) -> Iterator[World]:
-    settings = Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("studio"), keys=KEYS)
-    with closing(Store.open(settings)) as store:
-        yield build(settings, store, studio=partial(create_studio, pictures=drawn))
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,6 @@
 """Drafts in a real browser: many images labelled at once by keys, tags, versions, and conflicts."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from functools import partial
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,15 +9,12 @@ from tests.engine.studio.browser.axe import axe_violations
 from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.datasets.pictures import DrawnPictures
 from tests.engine.studio.test_drafts_pages import BOX, HOSTILE, SINGLE, dataset, labels_of, moved
-from tests.support.api_world import KEYS, World, build
+from tests.support.api_world import World
 from tests.support.coco_content import fill
 from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.studio import Role
-from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
-from vision_customization.engine.studio import create_studio
 
 pytestmark = pytest.mark.browser
 
@@ -30,10 +25,8 @@ COUNT = 450
 
 
 @pytest.fixture(scope="module")
-def studio_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    settings = Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("studio"), keys=KEYS)
-    with closing(Store.open(settings)) as store:
-        yield build(settings, store, studio=partial(create_studio, pictures=DrawnPictures()))
+def drawn() -> DrawnPictures:
+    return DrawnPictures()
 
 
 def draft(world: World, kind: AnnotationKind = SINGLE, count: int = 30, tags: tuple[str, ...] = ("cat", "dog")) -> None:

@@ -1,31 +1,23 @@
 """Judge in a real browser: the threshold by slider and keys, tables that are sorted and searched, pictures, two models."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from functools import partial
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.engine.studio.browser.watch import Watch
-from tests.support.api_world import KEYS, World, build
+from tests.support.api_world import World
 from tests.support.judged import DrawnPictures, train_judged
 from vision_customization.contract.judging import OutcomeKind
 from vision_customization.contract.studio import Role
-from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
-from vision_customization.engine.studio import create_studio
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def studio_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A Studio that draws pictures, with a model of each kind."""
-    settings = Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("studio"), keys=KEYS)
-    with closing(Store.open(settings)) as store:
-        yield build(settings, store, studio=partial(create_studio, pictures=DrawnPictures()))
+def drawn() -> DrawnPictures:
+    return DrawnPictures()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Labelling in a real browser, as people do it: by keys, mouse and touch, with a server that fails, and two at once."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from functools import partial
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 import pytest
@@ -14,18 +12,16 @@ from tests.engine.studio.browser.axe import axe_violations
 from tests.engine.studio.browser.pointing import at, drag
 from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.datasets.pictures import DrawnPictures
-from tests.support.api_world import KEYS, World, build, image_bytes
+from tests.support.api_world import KEYS, World, image_bytes
 from tests.support.waiting import wait_until
 from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.drafts import ImageState
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.models import TrainingProgress
 from vision_customization.contract.studio import Role
-from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store, TrainingOrder
+from vision_customization.engine.store import TrainingOrder
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 from vision_customization.engine.store.tables import SessionRow
-from vision_customization.engine.studio import create_studio
 
 pytestmark = pytest.mark.browser
 
@@ -45,10 +41,8 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def studio_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    settings = Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("studio"), keys=KEYS)
-    with closing(Store.open(settings)) as store:
-        yield build(settings, store, studio=partial(create_studio, pictures=DrawnPictures()))
+def drawn() -> DrawnPictures:
+    return DrawnPictures()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """What to label next, and many images at once that are alike, in a real browser. The test stands for the worker."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from functools import partial
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,14 +8,11 @@ from playwright.sync_api import Page, expect
 from tests.engine.studio.browser.axe import axe_violations
 from tests.engine.studio.browser.test_label import saved, shows, stored
 from tests.engine.studio.datasets.pictures import DrawnPictures
-from tests.support.api_world import KEYS, World, build
+from tests.support.api_world import World
 from tests.support.draft_vectors import stored_vectors
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.studio import Role
-from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
 from vision_customization.engine.store.draft_records import NewDraftImage
-from vision_customization.engine.studio import create_studio
 from vision_customization.engine.studio.pages import draft_images
 
 pytestmark = pytest.mark.browser
@@ -29,10 +24,8 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def studio_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    settings = Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("studio"), keys=KEYS)
-    with closing(Store.open(settings)) as store:
-        yield build(settings, store, studio=partial(create_studio, pictures=DrawnPictures()))
+def drawn() -> DrawnPictures:
+    return DrawnPictures()
 
 
 @pytest.fixture

@@ -1,16 +1,9 @@
 """The Studio's world with pictures that are drawn, not read."""
 
-from collections.abc import Iterator
-from contextlib import closing
-from functools import partial
-
 import pytest
 
 from tests.engine.studio.datasets.pictures import DrawnPictures
-from tests.support.api_world import KEYS, World, build
-from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
-from vision_customization.engine.studio import create_studio
+from tests.support.api_world import World
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +16,6 @@ def pictures(drawn: DrawnPictures) -> DrawnPictures:
     """What was asked for, which is nothing yet."""
     drawn.reset()
     return drawn
-
-
-@pytest.fixture(scope="module")
-def studio_world(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnPictures) -> Iterator[World]:
-    settings = Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("studio"), keys=KEYS)
-    with closing(Store.open(settings)) as store:
-        yield build(settings, store, studio=partial(create_studio, pictures=drawn))
 
 
 @pytest.fixture

@@ -319,7 +319,7 @@ def test_pictures_of_a_dataset_that_is_gone_are_not_asked_for(world: World, owne
 
 
 @pytest.fixture
-def drawn(tmp_path: Path) -> Iterator[tuple[DrawnPictures, Browser]]:
+def drawing(tmp_path: Path) -> Iterator[tuple[DrawnPictures, Browser]]:
     """A Studio that draws pictures, and its owner's browser."""
     pictures = DrawnPictures()
     settings = Settings.from_environment({}, data_dir=tmp_path, keys=KEYS)
@@ -330,8 +330,8 @@ def drawn(tmp_path: Path) -> Iterator[tuple[DrawnPictures, Browser]]:
 
 
 @pytest.mark.parametrize("operation", ["thumbnail", "view"])
-def test_a_picture_is_read_by_its_row_and_its_datasets_access(drawn: tuple[DrawnPictures, Browser], operation: str) -> None:
-    pictures, owner = drawn
+def test_a_picture_is_read_by_its_row_and_its_datasets_access(drawing: tuple[DrawnPictures, Browser], operation: str) -> None:
+    pictures, owner = drawing
     worst = owner.world.call("GET", "models/m/outcomes?top=1").json()["value"][0]
     path = f"models/m/outcomes/-/0/{operation}?v={worst['digest']}"
     answer = owner.get(path)
@@ -346,8 +346,8 @@ def test_a_picture_is_read_by_its_row_and_its_datasets_access(drawn: tuple[Drawn
 
 
 @pytest.mark.parametrize("operation", ["thumbnail", "view"])
-def test_a_picture_that_can_not_be_shown_says_why(drawn: tuple[DrawnPictures, Browser], operation: str) -> None:
-    pictures, owner = drawn
+def test_a_picture_that_can_not_be_shown_says_why(drawing: tuple[DrawnPictures, Browser], operation: str) -> None:
+    pictures, owner = drawing
     worst = owner.world.call("GET", "models/m/outcomes?top=1").json()["value"][0]
     path = f"models/m/outcomes/-/0/{operation}?v={worst['digest']}"
     pictures.busy = True
