@@ -18,7 +18,7 @@ class _State(ServerState):
         super().__init__()
 
     @property
-    def default_headers(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
         second = int(time.time())
         if second != self._second:
             self._headers = [(b"date", formatdate(second, usegmt=True).encode())]
