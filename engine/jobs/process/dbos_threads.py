@@ -29,7 +29,7 @@ def rarely_look(config: DBOSConfig) -> None:
     """Make DBOS look rarely for what the engine does not use: messages, events and schedules."""
     config["notification_listener_polling_interval_sec"] = NOTHING_SECONDS
     config["notification_coalesce_sec"] = NOTHING_SECONDS
-    config["scheduler_polling_interval_sec"] = NOTHING_SECONDS
+    config["scheduler_polling_interval_sec"] = 30 * NOTHING_SECONDS
 
 
 class Pause(threading.Event):
