@@ -224,7 +224,10 @@ def _work(worker: Worker, stopping: threading.Event, woken: threading.Event, pul
         while not stopping.is_set():
             busy = worker.look()
             pulse.beat()
-            woken.wait(LOOK_SECONDS if busy else REST_SECONDS)
+            if busy:
+                stopping.wait(LOOK_SECONDS)
+            else:
+                woken.wait(REST_SECONDS)
             woken.clear()
         _log.info("worker %s stops", worker.name)
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends
