@@ -140,9 +140,7 @@ def network_model(run: Pass, poolings: Iterable[Pooling], network: onnx.ModelPro
     for pooling in poolings:
         graph.add("Identity", [_add_pooling(graph, feature_map, View(run, pooling))], pooling.value)
         outputs.append(helper.make_tensor_value_info(pooling.value, TensorProto.FLOAT, ["n", run.channels]))
-    return graph.to_model(
-        [helper.make_tensor_value_info(PLANES, TensorProto.FLOAT, ["n", 3, "height", "width"])], outputs
-    )
+    return graph.to_model([helper.make_tensor_value_info(PLANES, TensorProto.FLOAT, ["n", 3, "height", "width"])], outputs)
 
 
 def load_networks(paths: Mapping[str, Path]) -> dict[str, onnx.ModelProto]:
