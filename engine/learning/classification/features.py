@@ -26,6 +26,7 @@ from vision_customization.engine.learning.classification.views import (
 from vision_customization.engine.learning.onnx_files.checking import IMAGE
 from vision_customization.engine.learning.onnx_files.sessions import Pixels, open_session
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
+from vision_customization.engine.runtime.freed_memory import return_freed_memory
 
 _BATCH = 4
 """Images and mirror images per run. More are not faster on a CPU, because they do not fit into its caches."""
@@ -56,6 +57,8 @@ class FeatureExtractor:
             if run.network not in self._sessions:
                 model = network_model(run.network, self._poolings(run.network), networks[run.backbone.name])
                 self._sessions[run.network] = open_session(model.SerializeToString(), threads)
+        del networks
+        return_freed_memory()
 
     def _poolings(self, network: Pass) -> list[Pooling]:
         return list(dict.fromkeys(v.pooling for run, views in self._views.items() if run.network == network for v in views))
