@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -106,9 +106,13 @@ class Script:
 
 @contextmanager
 def running_engine(data_dir: Path, blob_host: str, **settings: str) -> Iterator[Engine]:
-    """`vision-engine serve` on a free port, reading blobs of `blob_host` (`host:port`) only; with further `settings`."""
+    """`vision-engine serve` on a free port, reading blobs of `blob_host` (`host:port`) only; with further `settings`.
+
+    An engine that ran on the same data folder before must have ended.
+    """
     key = secrets.token_hex(16)
-    data_dir.mkdir(parents=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / "serve.json").unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VISION_ENGINE_")}
     environment |= {"VISION_ENGINE_KEYS": key, "VISION_ENGINE_ALLOWED_HOSTS": blob_host}
     environment |= {f"VISION_ENGINE_{name.upper()}": value for name, value in settings.items()}
@@ -131,6 +135,34 @@ def stop(process: "subprocess.Popen[Any]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def stop_all(process: "subprocess.Popen[Any]", seconds: float) -> None:
+    """End a process and those that it started, and kill the ones that have not ended after `seconds`."""
+    started = _tree(process.pid)
+    process.terminate()
+    _, alive = psutil.wait_procs(started, timeout=seconds)
+    for each in alive:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+
+
+def resident_megabytes(pid: int) -> float:
+    """Memory of a process and of those that it started, in 10⁶ bytes. What they share counts once."""
+    sizes = []
+    for process in _tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            sizes.append(process.memory_full_info().pss)
+    return sum(sizes) / 1e6
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _peak_gigabytes(pid: int) -> float:

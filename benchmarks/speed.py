@@ -24,8 +24,9 @@ from rich.console import Console
 from benchmarks.calls import call_seconds, while_training
 from benchmarks.detector_speed import measure_detector
 from benchmarks.figures import Figure, compare, percentile, to_table
-from benchmarks.load import analyze_requests, answer_seconds, answers_per_second
+from benchmarks.load import analyze_requests, answer_seconds, closed_loop
 from benchmarks.options import CHECKOUT
+from benchmarks.peers.comparison import Load, measure_peers
 from benchmarks.preview import measure_preview
 from benchmarks.processes import Engine, Script, running_engine
 from benchmarks.samples import Samples, join, textile_sets
@@ -133,7 +134,7 @@ class Bench:
                     bare.ask(do="throughput", model=path, files=images, loops=loops, threads=threads, seconds=seconds / 2)
                     for loops, threads in ((1, self._threads), (self._threads, 1))
                 ]
-                answered = answers_per_second(self._engine.endpoint, requests, clients=CLIENTS, seconds=seconds)
+                answered = closed_loop(self._engine.endpoint, requests, clients=CLIENTS, seconds=seconds).per_second
                 if number >= 0:  # the first round warms up
                     bares.append(max(way["perSecond"] for way in ways))
                     served.append(answered)
@@ -292,18 +293,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=parts, action="append", help="part to measure (default: all; may be repeated)")
     parser.add_argument("--rounds", type=int, default=Sizes.rounds, help="turns of measured and bare (default: %(default)s)")
     parser.add_argument("--images", type=int, default=Sizes.images_a_tag, help="images per tag (default: %(default)s)")
+    seconds = "seconds of each turn of a closed loop of clients (default: %(default)s)"
+    parser.add_argument("--seconds", type=float, default=Sizes.throughput_seconds, help=seconds)
+    peers = "compare with LitServe and BentoML on the same exported file, and measure nothing else"
+    parser.add_argument("--peers", action="store_true", help=peers)
+    parser.add_argument("--width", type=int, help="with --peers: enlarge the images that are sent to so many pixels")
     parser.add_argument(
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "speed.json", help="where the figures go"
     )
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 150)
-    sizes = Sizes(rounds=options.rounds, images_a_tag=options.images)
+    sizes = Sizes(rounds=options.rounds, images_a_tag=options.images, throughput_seconds=options.seconds)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     # In a shell's background jobs, SIGINT is ignored, also by the processes that they start. Pulumi ends its plugins with
     # SIGINT, and waits for five seconds if that does not help.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="vision-speed-") as work:
-        figures = measure(Path(work), options.only or parts, sizes, console)
+        if options.peers:
+            figures = measure_peers(Path(work), Load(options.rounds, options.seconds, options.images, options.width), console)
+        else:
+            figures = measure(Path(work), options.only or parts, sizes, console)
     console.print(to_table(figures, f"Speed on {usable_cores()} cores: median (least–greatest)"))
     met = all(figure.met for figure in figures)
     options.json.parent.mkdir(parents=True, exist_ok=True)
