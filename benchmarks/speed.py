@@ -30,6 +30,7 @@ from benchmarks.peers.comparison import Load, measure_peers
 from benchmarks.preview import measure_preview
 from benchmarks.processes import Engine, Script, running_engine
 from benchmarks.samples import Samples, join, textile_sets
+from toolchain.errors import ToolchainError
 from vision_customization.contract.enums import AnnotationKind, ModelStatus
 from vision_customization.contract.models import Model
 from vision_customization.engine.settings import usable_cores
@@ -310,7 +311,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="vision-speed-") as work:
         if options.peers:
-            figures = measure_peers(Path(work), Load(options.rounds, options.seconds, options.images, options.width), console)
+            load = Load(options.rounds, options.seconds, options.images, options.width)
+            try:
+                figures = measure_peers(Path(work), load, console)
+            except ToolchainError as error:
+                print(f"The peers cannot be installed: {error}", file=sys.stderr)
+                return 1
         else:
             figures = measure(Path(work), options.only or parts, sizes, console)
     console.print(to_table(figures, f"Speed on {usable_cores()} cores: median (least–greatest)"))

@@ -6,16 +6,18 @@ from statistics import median
 
 from benchmarks.figures import Figure, compare, percentile
 from benchmarks.load import Answers, closed_loop
+from benchmarks.processes import asleep
 
-_WARM_UP_SHARE = 0.5
+WARM_UP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, and whole requests to it."""
+    """A running server with the process `pid`, and whole requests to it."""
 
     name: str
     endpoint: str
+    pid: int
     requests: Sequence[bytes]
 
 
@@ -35,17 +37,18 @@ P99 = Quantity("p99", "ms", lambda answers: 1000 * percentile(answers.seconds, 0
 
 
 def take_turns(servers: Sequence[Server], *, clients: int, rounds: int, seconds: float) -> dict[str, list[Answers]]:
-    """The answers of each server, by its name, for each round. A shorter round before them warms up.
+    """The answers of each server, by its name, for each round. The others sleep meanwhile.
 
-    Each round begins with another server, so that none always follows the same one.
+    Each turn begins with calls that do not count, and each round with another server, so that none always follows the same one.
     """
     answers: dict[str, list[Answers]] = {server.name: [] for server in servers}
-    for number in range(-1, rounds):
-        first = number % len(servers)
-        for server in (*servers[first:], *servers[:first]):
-            duration = seconds if number >= 0 else _WARM_UP_SHARE * seconds
-            answered = closed_loop(server.endpoint, server.requests, clients=clients, seconds=duration)
-            if number >= 0:
+    with asleep([server.pid for server in servers]) as awake:
+        for number in range(rounds):
+            first = number % len(servers)
+            for server in (*servers[first:], *servers[:first]):
+                with awake(server.pid):
+                    closed_loop(server.endpoint, server.requests, clients=clients, seconds=WARM_UP_SECONDS)
+                    answered = closed_loop(server.endpoint, server.requests, clients=clients, seconds=seconds)
                 answers[server.name].append(answered)
     return answers
 

@@ -69,21 +69,20 @@ def measure_peers(work: Path, load: Load, console: Console) -> list[Figure]:
     with ExitStack() as stack:
         # Another process than the one that trained: its workers hold nothing yet.
         engine = stack.enter_context(running_engine(work / "engine", "127.0.0.1:9"))
-        servers = [Server(ENGINE, engine.endpoint, analyze_requests(engine.endpoint, engine.key, _MODEL, images))]
-        pids = {ENGINE: engine.process.pid}
+        requests = analyze_requests(engine.endpoint, engine.key, _MODEL, images)
+        servers = [Server(ENGINE, engine.endpoint, engine.process.pid, requests)]
         setups = [setup for peer in (LITSERVE, BENTOML) for setup in setups_of(peer, usable_cores())]
         for number, setup in enumerate(setups):
             console.print(f"starting {setup.name} …")
             peer = stack.enter_context(running_peer(setup, python, model, work / f"peer{number}"))
-            servers.append(Server(setup.name, peer.endpoint, peer.requests(images)))
-            pids[setup.name] = peer.process.pid
+            servers.append(Server(setup.name, peer.endpoint, peer.process.pid, peer.requests(images)))
         _check_agreement(servers)
         figures = []
         for clients in CLIENTS:
             console.print(f"{clients} client{'s' * (clients > 1)} …")
             answers = take_turns(servers, clients=clients, rounds=load.rounds, seconds=load.seconds)
             figures += to_figures(answers, clients, os.getloadavg()[0])
-        return [*figures, *_memory(pids)]
+        return [*figures, *_memory(servers)]
 
 
 def to_figures(answers: Mapping[str, Sequence[Answers]], clients: int, load: float) -> list[Figure]:
@@ -132,7 +131,7 @@ def probabilities(body: bytes) -> dict[str, float]:
     return dict(answer.get("probabilities", answer))
 
 
-def _memory(pids: Mapping[str, int]) -> list[Figure]:
+def _memory(servers: Sequence[Server]) -> list[Figure]:
     load = os.getloadavg()[0]
-    sizes = {name: resident_megabytes(pid) for name, pid in pids.items()}
+    sizes = {server.name: resident_megabytes(server.pid) for server in servers}
     return [Figure(f"memory of all processes: {name}", "MB", (size,), load) for name, size in sizes.items()]
