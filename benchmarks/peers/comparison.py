@@ -13,13 +13,13 @@ from rich.console import Console
 
 from benchmarks.figures import Figure
 from benchmarks.load import Answers, analyze_requests, answer_bodies
+from benchmarks.measured_engine import CONTAINER, MeasuredEngine
 from benchmarks.peers.environment import ensure_environment
 from benchmarks.peers.servers import BENTOML, LITSERVE, running_peer, setups_of
 from benchmarks.processes import Script, resident_megabytes, running_engine
 from benchmarks.samples import textile_sets
 from benchmarks.turns import P50, P99, THROUGHPUT, Server, compare_all, take_turns
 from toolchain.places import find_places
-from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.settings import usable_cores
 
 CLIENTS = (1, 32)
@@ -30,9 +30,7 @@ AGREEMENT_LIMIT = 1e-4
 """Of the greatest difference between two probabilities of a tag. It would be larger if a peer ran other work."""
 
 ENGINE = "the engine"
-_CONTAINER = "samples"
 _MODEL = "peers"
-_TRAINING_SECONDS_MAX = 900.0
 
 
 @dataclass(frozen=True)
@@ -54,16 +52,12 @@ def measure_peers(work: Path, load: Load, console: Console) -> list[Figure]:
     """
     console.print("the peers' environment …")
     python = ensure_environment(find_places())
-    trained, sent = textile_sets(work / "blobs", _CONTAINER, 2, load.images_a_tag)
+    trained, sent = textile_sets(work / "blobs", CONTAINER, 2, load.images_a_tag)
     console.print(f"training with {len(trained.images)} images …")
     with Script("benchmarks.blobs", str(work / "blobs")) as blobs:
         host = f"127.0.0.1:{blobs.ask(do='port')['port']}"
-        with running_engine(work / "engine", host) as engine, engine.client() as client:
-            url = trained.annotations(f"http://{host}", f"{_CONTAINER}/trained.json")
-            kind = AnnotationKind.IMAGE_CLASSIFICATION
-            client.register_dataset(_MODEL, annotation_kind=kind, annotation_file_uris=[url])
-            client.create_model(_MODEL, training_dataset_name=_MODEL)
-            client.wait_for_model(_MODEL, timeout_seconds=_TRAINING_SECONDS_MAX)
+        with running_engine(work / "engine", host) as engine:
+            MeasuredEngine(engine, f"http://{host}", console).train(_MODEL, trained)
             model = engine.model_file(_MODEL)
     images = [_sent(Path(file), load.width) for file in sent.files]
     with ExitStack() as stack:
