@@ -6,7 +6,8 @@ which any worker takes.
 
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from vision_customization.engine.jobs.names import (
     training_job,
 )
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
+from vision_customization.engine.runtime.wakeups import open_wakeups
 from vision_customization.engine.settings import Settings, sqlite_url
 from vision_customization.engine.store.sqlite_file import JOBS_FILE
 
@@ -84,6 +86,9 @@ read, one reads while the other computes."""
 ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 """DBOS's statuses of workflows that no worker runs any more."""
 
+_ENDED_SECONDS = 0.02
+"""How long DBOS may take to record that a piece has ended. If it takes longer, the next look finds it."""
+
 FIRST_PRIORITY = 1
 """Of what goes before everything else in its queue; DBOS takes the lowest number first, and the oldest of equal ones."""
 
@@ -109,11 +114,14 @@ def prepare_system_database(settings: Settings) -> None:
 
 
 class JobQueue:
-    """Puts trainings, evaluations, product recognition runs, content indexes and inspections into their queues; doing it twice
-    has no further effect."""
+    """Puts trainings, evaluations, product recognition runs, content indexes and inspections into their queues, and wakes the
+    workers; doing it twice has no further effect. `wakeups` says when any process of the engine has done so."""
 
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
+        self.wakeups = open_wakeups(settings.database_url, settings.data_dir)
+        self._woken = threading.Condition()
+        self._awakenings, self._listens = 0, False
         self._client = DBOSClient(
             system_database_url=system_database_url(settings), application_name=APPLICATION, retry_connection_errors=False
         )
@@ -147,10 +155,12 @@ class JobQueue:
     def give_back(self, workflow: WorkflowStatus) -> None:
         """Return a workflow whose worker is gone to its queue; it continues after its last finished step."""
         self._client.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
+        self.wakeups.wake()
 
     def move(self, job: str, workflow: str) -> None:
         """Put a job that waits in another queue into that of its workflow."""
         self._client.resume_workflow(job, queue_name=QUEUES[workflow])
+        self.wakeups.wake()
 
     def withdraw(self, job: str) -> None:
         """Take a workflow and its pieces out of their queues, or stop them before their next step."""
@@ -168,17 +178,44 @@ class JobQueue:
         self._client.rewind_workflow(
             workflow.workflow_id, application_version=WORKFLOWS_VERSION, queue_name=QUEUES[workflow.name]
         )
+        self.wakeups.wake()
 
-    def enqueue_piece(self, piece: str, queue: str, priority: int, arguments: Sequence[Any]) -> None:
-        """Put a piece of a job into a queue; doing it twice has no further effect."""
-        options: EnqueueOptions = {
-            "workflow_name": PIECE_WORKFLOW,
-            "queue_name": queue,
-            "workflow_id": piece,
-            "app_version": WORKFLOWS_VERSION,
-            "priority": priority,
-        }
-        self._client.enqueue(options, *arguments)
+    def enqueue_pieces(self, queue: str, priority: int, pieces: Mapping[str, Sequence[Any]]) -> None:
+        """Put pieces, which are arguments by id, into a queue; doing it twice has no further effect."""
+        for piece, arguments in pieces.items():
+            options: EnqueueOptions = {
+                "workflow_name": PIECE_WORKFLOW,
+                "queue_name": queue,
+                "workflow_id": piece,
+                "app_version": WORKFLOWS_VERSION,
+                "priority": priority,
+            }
+            self._client.enqueue(options, *arguments)
+        self.wakeups.wake()
+
+    def piece_ends(self) -> None:
+        """Wake the job that waits for the piece of this thread, and whatever may run in its place, once DBOS has its result."""
+        soon = threading.Timer(_ENDED_SECONDS, self.wakeups.wake)
+        soon.daemon = True
+        soon.start()
+
+    def awakenings(self) -> int:
+        """How many wake-ups this process has had."""
+        with self._woken:
+            if not self._listens:
+                self._listens = True
+                self.wakeups.subscribe(self._count_awakening)
+            return self._awakenings
+
+    def wait(self, awakenings: int, seconds: float) -> None:
+        """Wait until this process has had more wake-ups than so many, `seconds` at most."""
+        with self._woken:
+            self._woken.wait_for(lambda: self._awakenings != awakenings, seconds)
+
+    def _count_awakening(self) -> None:
+        with self._woken:
+            self._awakenings += 1
+            self._woken.notify_all()
 
     def ended_piece(self, piece: str) -> WorkflowStatus | None:
         """A piece with its output, if it has ended."""
@@ -207,6 +244,7 @@ class JobQueue:
 
     def close(self) -> None:
         self._client.destroy()
+        self.wakeups.close()
 
     def __enter__(self) -> Self:
         return self
@@ -222,6 +260,7 @@ class JobQueue:
             "app_version": WORKFLOWS_VERSION,
         }
         self._client.enqueue(options, argument)
+        self.wakeups.wake()
 
 
 def _sqlite_file(settings: Settings) -> Path:

@@ -36,9 +36,10 @@ from vision_customization.engine.jobs.queue import (
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
     WAITING_ATTEMPTS_MAX,
+    JobQueue,
 )
 from vision_customization.engine.jobs.steps.open_jobs import OpenJobs
-from vision_customization.engine.jobs.steps.pieces import PieceQueue, Pieces
+from vision_customization.engine.jobs.steps.pieces import Pieces
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
@@ -47,7 +48,7 @@ from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 def declare_workflows(
     resources: Resources,
     plans: Plans,
-    queue: PieceQueue,
+    queue: JobQueue,
     settings: Settings,
     detector: Detector,
     pauses_seconds: Sequence[float] = PAUSES_SECONDS,
@@ -91,6 +92,8 @@ def declare_workflows(
                 return call(steps, *arguments) if has_steps else steps.unrecorded(name, call, *arguments)
             except JobError as error:
                 return error  # raised again in the job that waits for it
+            finally:
+                queue.piece_ends()
 
     @DBOS.workflow(name=RECOGNITION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def recognize(run_id: str) -> None:

@@ -6,7 +6,7 @@ pieces that it had enqueued, and their results.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from dbos import WorkflowStatus
@@ -18,9 +18,8 @@ from vision_customization.engine.jobs.queue import FIRST_PRIORITY, READING_QUEUE
 
 AT_ONCE = 64
 """Pieces of a spread that are enqueued or running at once: enough for 32 workers, and few enough to withdraw."""
-LOOK_SECONDS = 0.2
-"""How often a job that waits for a piece looks whether it has ended."""
-_CHECK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
+"""How often a job that waits for a piece looks whether it has ended, or the job was cancelled, if nothing wakes it before."""
 
 Step = Callable[..., Any]
 """`step(name, function, *arguments)` runs a step of a workflow, or returns its recorded result."""
@@ -31,7 +30,11 @@ Item = TypeVar("Item", bound=tuple[Any, ...])
 class PieceQueue(Protocol):
     """`JobQueue`."""
 
-    def enqueue_piece(self, piece: str, queue: str, priority: int, arguments: Sequence[Any]) -> None: ...
+    def enqueue_pieces(self, queue: str, priority: int, pieces: Mapping[str, Sequence[Any]]) -> None: ...
+
+    def awakenings(self) -> int: ...
+
+    def wait(self, awakenings: int, seconds: float) -> None: ...
 
     def ended_piece(self, piece: str) -> WorkflowStatus | None: ...
 
@@ -62,7 +65,7 @@ class Pieces:
         its own: `step(name, function, *arguments)`. Raises JobFailed, JobCancelled."""
 
         def result() -> Any:  # noqa: ANN401
-            self._enqueue(queue, name, function, arguments, steps=True)
+            self._enqueue(queue, {name: arguments}, function, steps=True)
             return self._awaited(name, f"the step '{name}'")
 
         return self.step(name, result)
@@ -97,8 +100,7 @@ class Pieces:
 
         def enqueue(first: int) -> None:
             nonlocal sent
-            for item in items[max(sent, first) : first + AT_ONCE]:
-                self._enqueue(queue, _labelled(name, item), function, item)
+            self._enqueue(queue, {_labelled(name, item): item for item in items[max(sent, first) : first + AT_ONCE]}, function)
             sent = max(sent, first + AT_ONCE)
 
         def result(position: int, item: Item) -> Any:  # noqa: ANN401
@@ -119,18 +121,22 @@ class Pieces:
         self._queue.forget_pieces(self._job)
 
     def _enqueue(
-        self, queue: str, name: str, function: Callable[..., Any], arguments: Sequence[Any], *, steps: bool = False
+        self, queue: str, pieces: Mapping[str, Sequence[Any]], function: Callable[..., Any], *, steps: bool = False
     ) -> None:
-        call = (self._job, name, function.__name__, steps, tuple(arguments))
-        self._queue.enqueue_piece(self._id(name), queue, self.priority, call)
+        if pieces:
+            calls = {self._id(name): (self._job, name, function.__name__, steps, of) for name, of in pieces.items()}
+            self._queue.enqueue_pieces(queue, self.priority, calls)
 
     def _awaited(self, name: str, told: str) -> Any:  # noqa: ANN401
-        checked = 0.0
-        while (ended := self._queue.ended_piece(self._id(name))) is None:
-            if time.monotonic() - checked > _CHECK_SECONDS:
+        checked = -LOOK_SECONDS
+        while True:
+            awakenings = self._queue.awakenings()
+            if (ended := self._queue.ended_piece(self._id(name))) is not None:
+                break
+            if time.monotonic() - checked > LOOK_SECONDS:
                 self._check()
                 checked = time.monotonic()
-            time.sleep(LOOK_SECONDS)
+            self._queue.wait(awakenings, LOOK_SECONDS)
         if ended.status == "SUCCESS":
             if isinstance(ended.output, JobError):
                 raise ended.output

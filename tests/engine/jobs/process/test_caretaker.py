@@ -100,8 +100,7 @@ def test_a_piece_that_kills_its_workers_is_given_up_and_its_job_goes_on_to_say_s
     queue.enqueue_training(model.id)
     assert taken(settings, job, "survivor", 1)
     shards = [f"{job}.embed-0-{index}" for index in range(2)]
-    for shard in shards:
-        queue.enqueue_piece(shard, READING_QUEUE, 7, (job, "embed", "keep_shard", False, (0, 0)))
+    queue.enqueue_pieces(READING_QUEUE, 7, dict.fromkeys(shards, (job, "embed", "keep_shard", False, (0, 0))))
     begun = 0
     while taken(settings, shards[0], f"worker-{begun}", 1):
         begun += 1

@@ -1,6 +1,6 @@
 """How a job waits for its pieces: in order, bounded, and the same way when it is resumed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -27,8 +27,9 @@ class Queue:
     asked: list[str] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
 
-    def enqueue_piece(self, piece: str, queue: str, priority: int, arguments: Sequence[Any]) -> None:
-        self.enqueued.setdefault(piece, (queue, priority, arguments))
+    def enqueue_pieces(self, queue: str, priority: int, pieces: Mapping[str, Sequence[Any]]) -> None:
+        for piece, arguments in pieces.items():
+            self.enqueued.setdefault(piece, (queue, priority, arguments))
         self.most = max(self.most, len(self.enqueued) - len(set(self.asked)))
 
     def ended_piece(self, piece: str) -> WorkflowStatus | None:
@@ -37,6 +38,11 @@ class Queue:
             return None
         self.asked.append(piece)
         return SimpleNamespace(status=found[0], output=found[1])  # type: ignore[return-value]
+
+    def awakenings(self) -> int:
+        return 0
+
+    def wait(self, awakenings: int, seconds: float) -> None: ...
 
     def withdraw_pieces(self, job: str) -> None:
         self.withdrawn.append(job)
