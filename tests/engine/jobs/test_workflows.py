@@ -14,7 +14,7 @@ from vision_customization.engine.annotations import TaggedImage
 from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard, interleaved
+from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard, interleaved, shard_images
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, dataset_digest
 from vision_customization.engine.jobs.kinds.training import cost_minutes
 from vision_customization.engine.jobs.workflows import run_training
@@ -157,6 +157,19 @@ def test_a_plan_is_kept_encrypted_and_comes_back_the_same(tmp_path: Path) -> Non
     assert b"TOPSECRET" not in objects.get("jobs/training-1/plan")
     assert b"acct" not in objects.get("jobs/training-1/plan")
     assert "TOPSECRET" not in repr(plan)
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "shards"),
+    [(1, 32, 1), (33, 32, 2), (2_111, 32, 66), (10_000, 156, 65), (32_768, 512, 64), (1_000_000, 512, 1954)],
+)
+def test_large_datasets_have_large_shards(images: int, size: int, shards: int) -> None:
+    part = Part("train", ("a",), (image(0, 0),) * images, Access(None, False, ()), (10, 10_240))
+    found = Plan((part,)).shards
+    assert shard_images(images) == size
+    assert len(found) == shards
+    assert (found[0].start, found[-1].stop) == (0, images)
+    assert [shard.start for shard in found[1:]] == [shard.stop for shard in found[:-1]]
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 16, None])
