@@ -3,10 +3,13 @@
 import logging
 import threading
 
-from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.engine.models.cache import ModelCache, ModelGone
 from vision_customization.engine.runtime.wakeups import REST_SECONDS, Wakeups
 from vision_customization.engine.store import NotFound, Store
+
+_LOOKED_AT = 20
+"""Models among which a classifier is looked for when the engine starts."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,3 +74,21 @@ class Warming:
             if not self._failing:
                 _log.exception("the list of trained models cannot be read; it is tried again")
             self._failing = True
+
+
+def warm_networks(store: Store, cache: ModelCache) -> threading.Thread:
+    """Load the newest classifier in a thread, which opens the networks that all classifiers share: the first call after a
+    restart does not wait for them. An engine without a classifier does not open them. Failures are only logged."""
+
+    def load() -> None:
+        try:
+            for model in store.models.newest(_LOOKED_AT, (ModelStatus.SUCCEEDED,)):
+                if model.model_kind is ModelKind.GENERIC_CLASSIFIER:
+                    cache.load(model.id)
+                    return
+        except Exception:  # noqa: BLE001 - it is logged, and the first call tries again
+            _log.exception("the networks of classifiers are not opened")
+
+    thread = threading.Thread(target=load, name="warm-networks", daemon=True)
+    thread.start()
+    return thread
