@@ -98,9 +98,10 @@ class Caretaker:
         ):
             for id_ in ids:
                 self._settle(id_, job_of(id_), statuses, settle_unknown, fail)
-        for id_ in store.inspections.abandoned(VERSION):  # an autoscaler would keep a worker for them
-            with suppress(NotFound):
-                store.inspections.fail(id_, _abandoned())
+        if unfinished.inspections:
+            for id_ in store.inspections.abandoned(VERSION):  # an autoscaler would keep a worker for them
+                with suppress(NotFound):
+                    store.inspections.fail(id_, _abandoned())
         return any(unfinished)
 
     def rescue(self) -> list[str]:

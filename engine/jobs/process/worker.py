@@ -232,12 +232,16 @@ def _work(worker: Worker, stopping: threading.Event, woken: threading.Event, pul
         while not stopping.is_set():
             busy = worker.look()
             pulse.beat()
-            woken.wait(LOOK_SECONDS if busy else REST_SECONDS)
+            if busy:
+                stopping.wait(LOOK_SECONDS)
+            else:
+                woken.wait(REST_SECONDS)
             woken.clear()
         _log.info("worker %s stops", worker.name)
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends
         _log.critical("worker %s ends: %s", worker.name, error, exc_info=not isinstance(error, LockLost))
         status = 1
+    worker.wakeups.close()  # else its pipe stays until the next wake-up
     # A normal exit of the interpreter would end the threads of the running step, and DBOS would record the step as failed.
     logging.shutdown()
     os._exit(status)
