@@ -31,7 +31,7 @@ from vision_customization.engine.jobs.queue import (
     INSPECTION_WORKFLOW,
     JUDGING_QUEUE,
     PIECE_WORKFLOW,
-    READING_QUEUE,
+    PLANNING_QUEUE,
     RECOGNITION_WORKFLOW,
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
@@ -119,7 +119,7 @@ def run_training(job: TrainingJob, training_of: Callable[[str, int], Training], 
     try:
         kind, tiles = step("kind", job.kind_and_tiles)
         training = training_of(kind, tiles)
-        planned: PlannedTraining = pieces.run(READING_QUEUE, "read annotations", training.read_annotations)
+        planned: PlannedTraining = pieces.run(PLANNING_QUEUE, "read annotations", training.read_annotations)
         pieces.priority = planned["priority"]
         progress.budget_seconds = planned["budget_seconds"]
         progress.advance(share=0.02, images=planned["images"], seconds=planned["seconds"])
@@ -136,7 +136,7 @@ def run_evaluation(evaluation: EvaluationRun, pieces: Pieces) -> None:
     """All steps of an evaluation, from within its workflow."""
     step = pieces.step
     try:
-        planned: Planned = pieces.run(READING_QUEUE, "read annotations", evaluation.read_annotations)
+        planned: Planned = pieces.run(PLANNING_QUEUE, "read annotations", evaluation.read_annotations)
         (shards,) = planned["shards"]
         items = [(0, index) for index in range(shards)]
         for _ in pieces.spread("embed", evaluation.keep_shard, items, told=lambda shard: evaluation.told(*shard)):

@@ -24,15 +24,14 @@ from vision_customization.engine.store.cipher import TokenCipher
 
 SHARD_IMAGES = 32
 """Images of a shard of a small dataset: the most that is done again after a process has died."""
-_SHARD_IMAGES_MAX = 512
-_SHARDS = 64
-"""A larger dataset has about so many shards, until they have _SHARD_IMAGES_MAX images: enough to occupy 32 workers until the
-end, and few enough for the queues."""
+_LARGE, _SHARD_IMAGES_OF_LARGE = 4096, 64
+"""From so many images on, shards have twice as many images. They are not larger, because a small training that starts beside a
+large one waits until a shard of that has ended."""
 
 
 def shard_images(images: int) -> int:
     """How many images each shard of a dataset of this size has, but for the last."""
-    return min(_SHARD_IMAGES_MAX, max(SHARD_IMAGES, images // _SHARDS))
+    return SHARD_IMAGES if images < _LARGE else _SHARD_IMAGES_OF_LARGE
 
 
 AnnotatedImage = TaggedImage | MultiTaggedImage | BoxedImage
