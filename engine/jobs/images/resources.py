@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -38,3 +39,5 @@ class Resources:
     """How many workers share the machine's memory."""
     thumbnails: KeptThumbnails | None = None
     """Where jobs store thumbnails of the images that they decode, for people to look at; None if nobody does."""
+    folder: Path | None = None
+    """For temporary files, which have no name; None for the system's folder."""
