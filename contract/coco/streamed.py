@@ -9,10 +9,14 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from vision_customization.contract.coco.document import Violation, parse_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _WINDOW_BYTES = 256 * 1024
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -57,6 +61,26 @@ def read_document(file: BinaryIO, name: str) -> tuple[Any, Violation | None]:
         # `json` says best what is wrong with a text, and reads a document that is not an object.
         file.seek(0)
         return parse_json(file.read(), name)
+
+
+def open_document(path: Path, name: str) -> tuple[Any, Violation | None]:
+    """As `read_document`, of a file that is open for as long as the document is used."""
+    try:
+        return read_document(cast("BinaryIO", _File(path)), name)
+    except FileNotFoundError:
+        return None, Violation(name, f"no such annotation file: {path}")
+    except OSError as error:
+        return None, Violation(name, f"can't be read: {error.strerror or error}")
+
+
+class _File:
+    """A file that is closed when nothing uses it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self.seek = self._file.seek
+        self.read = self._file.read
+        weakref.finalize(self, self._file.close)
 
 
 class _NotStreamable(Exception):

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from vision_customization.customization.datasets.image_facts import ImageFacts, ReadImage
+from vision_customization.customization.datasets.image_facts import FileStatus, ImageFacts, ReadImage
 
 _VERSION = 2
 _WITHOUT_MINIATURES = 1
@@ -32,8 +32,8 @@ class DigestCache:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "digests.sqlite"
 
-    def lookup(self, statuses: Mapping[str, os.stat_result]) -> dict[str, ImageFacts]:
-        """The facts about those files (path → its `os.stat`) that have not changed since they were read."""
+    def lookup(self, statuses: Mapping[str, FileStatus]) -> dict[str, ImageFacts]:
+        """The facts about those files (path → its status) that have not changed since they were read."""
         paths = {_key(path): path for path in statuses}
         facts: dict[str, ImageFacts] = {}
         with suppress(sqlite3.Error, OSError), self._open() as connection:

@@ -12,19 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import ImageFacts, ReadImage, read_image
+from vision_customization.customization.datasets.image_facts import FileStatus, ImageFacts, ReadImage, SmallStatus, read_image
 from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 
 
 def read_images(
-    statuses: Mapping[str, os.stat_result],
+    statuses: Mapping[str, FileStatus],
     cache: DigestCache | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, ImageFacts | ImageUnreadable]:
     """The facts about each file: from the cache if it is unchanged; a pool of threads reads the others.
 
     Args:
-        statuses: path → its `os.stat`.
+        statuses: path → its status.
         cache: keeps facts between calls.
         on_progress: called with (done, total) of the files to be read.
 
@@ -100,7 +100,7 @@ def _no_warnings() -> Iterator[None]:
 def _read_file(path: str, verified: Mapping[str, ImageFacts]) -> ReadImage | ImageUnreadable:
     try:
         with Path(path).open("rb") as file:
-            status = os.fstat(file.fileno())
+            status = SmallStatus.of(os.fstat(file.fileno()))
             read_ns = time.time_ns()
             data = file.read()
         sha256 = hashlib.sha256(data).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vision_customization.common.dataset_content.blob_names import stored_name
@@ -88,10 +88,13 @@ def valid_coco(document: object, kind: str, name: str) -> CocoFile:
 
 def labels_by_image(file: CocoFile) -> list[Labels]:
     """The labels of each image, in the order of the images."""
-    labels: dict[int, list[Label]] = {image.id: [] for image in file.images}
-    for annotation in file.annotations:
-        labels[annotation.image_id].append((file.categories[annotation.category_id], annotation.box))
-    return [sorted_labels(labels[image.id]) for image in file.images]
+    return [sorted_labels(labels) for labels in tagged_labels(file)]
+
+
+def tagged_labels(file: CocoFile) -> Iterator[list[Label]]:
+    """The same, one after the other and not sorted."""
+    for own in file.labels():
+        yield [(file.categories[annotation.category_id], annotation.box) for annotation in own]
 
 
 def sorted_labels(labels: Iterable[Label]) -> Labels:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeGuard
 
 from vision_customization.contract.coco.document import Violation
+from vision_customization.contract.coco.id_map import IdMap
 from vision_customization.contract.coco.streamed import LIST, read_document
 from vision_customization.contract.enums import Purpose
 from vision_customization.contract.limits import DatasetLimits
 from vision_customization.contract.names import name_text_fault
 from vision_customization.contract.texts import size_fault
-from vision_customization.engine.annotations.id_map import IdMap
 from vision_customization.engine.annotations.images import ImageEntries
 from vision_customization.engine.errors import EngineError
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-_INT64_MAX = 2**63 - 1
+from vision_customization.contract.coco.columns import Integers, Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +59,6 @@ class BoxedImage:
     file_name: str = ""
 
 
-class Texts:
-    """Texts in one piece of memory."""
-
-    def __init__(self) -> None:
-        self._utf8 = bytearray()
-        self._ends = array("Q")
-
-    def append(self, text: str) -> None:
-        self._utf8 += text.encode()
-        self._ends.append(len(self._utf8))
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, index: int) -> str:
-        start = self._ends[index - 1] if index else 0
-        return self._utf8[start : self._ends[index]].decode()
-
-
 class ImageEntries:
     """The entries of `images` in all files of a dataset that have an address; each has a number, from 0 on."""
 
@@ -87,8 +68,7 @@ class ImageEntries:
         self._files: list[str] = []
         self._file_of = array("I")
         self._index = array("Q")
-        self._id = array("q")
-        self._long_ids: dict[int, int] = {}
+        self._id = Integers()
 
     def __len__(self) -> int:
         return len(self.urls)
@@ -103,17 +83,12 @@ class ImageEntries:
         self.file_names.append(file_name)
         self._file_of.append(len(self._files) - 1)
         self._index.append(index)
-        if -_INT64_MAX <= id_ <= _INT64_MAX:
-            self._id.append(id_)
-        else:
-            self._id.append(0)
-            self._long_ids[number] = id_
+        self._id.append(id_)
         return number
 
     def place(self, number: int) -> str:
         """Where the entry is, for messages."""
-        id_ = self._long_ids.get(number, self._id[number])
-        return f"{self._files[self._file_of[number]]}: images[{self._index[number]}] (id {id_})"
+        return f"{self._files[self._file_of[number]]}: images[{self._index[number]}] (id {self._id[number]})"
 
 
 class FirstOfUrl:

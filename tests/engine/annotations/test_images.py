@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.jobs.drawn import coco
+from vision_customization.contract.coco.id_map import IdMap
 from vision_customization.contract.enums import Purpose
 from vision_customization.engine.annotations import TaggedImage, read_classification
-from vision_customization.engine.annotations.id_map import IdMap
 from vision_customization.engine.annotations.images import FirstOfUrl, ImageEntries
 
 IDS = st.integers(-3, 6) | st.sampled_from([2**63, -(2**64) + 1])
