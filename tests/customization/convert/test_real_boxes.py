@@ -133,7 +133,7 @@ def test_real_boxes_come_back_from_pixels(tmp_path: Path, name: str, turned: boo
 
     content = content_of(tmp_path)
     assert content.warnings == ()
-    document = content.files[0].to_coco([f"https://h/c/{entry.blob_name}" for entry in content.entries])
+    document = json.loads("".join(content.files[0].coco_text("https://h/c")))
     annotations = read_detection([("train.json", BytesIO(json.dumps(document).encode()))], Purpose.TRAINING)
     assert annotations.tags == tuple(content.tags)
     for image, size in zip(annotations.images, sizes.values(), strict=True):
