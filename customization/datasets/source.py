@@ -16,6 +16,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ class LocatedImage:
         self.index = index
         self.id = entry.get("id")
         self.file_name: str = entry["file_name"]
-        self.claimed = entry.get("width"), entry.get("height")
+        claimed = entry.get("width"), entry.get("height")
+        self.claimed = _same(*claimed) if _are_numbers(claimed) else claimed
         self.path = f"{source}/{self.file_name}"
         self._beside = beside
 
@@ -178,6 +180,12 @@ def _status(path: str) -> FileStatus | None:
         return SmallStatus.of(os.stat(path))  # noqa: PTH116
     except (OSError, ValueError):
         return None
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _same(width: Any, height: Any) -> tuple[Any, Any]:  # noqa: ANN401 - numbers of both types
+    """A pair of sides once in memory: datasets have few different ones."""
+    return width, height
 
 
 def _are_numbers(claimed: tuple[Any, Any]) -> bool:
