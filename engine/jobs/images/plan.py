@@ -21,7 +21,16 @@ from vision_customization.engine.blobs.address import without_query
 from vision_customization.engine.outcomes.outcomes import ImageName
 
 SHARD_IMAGES = 32
-"""Images of one step: the most that is done again after a process has died."""
+"""Images of a shard of a small dataset: the most that is done again after a process has died."""
+_SHARD_IMAGES_MAX = 512
+_SHARDS = 64
+"""A larger dataset has about so many shards, until they have _SHARD_IMAGES_MAX images: enough to occupy 32 workers until the
+end, and few enough for the queues."""
+
+
+def shard_images(images: int) -> int:
+    """How many images each shard of a dataset of this size has, but for the last."""
+    return min(_SHARD_IMAGES_MAX, max(SHARD_IMAGES, images // _SHARDS))
 
 
 AnnotatedImage = TaggedImage | MultiTaggedImage | BoxedImage
@@ -62,7 +71,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Images `start` to `stop` of one part: a step of the workflow."""
+    """Images `start` to `stop` of one part: a piece of the job."""
 
     part: int
     start: int
@@ -85,8 +94,9 @@ class Plan:
 
     def _shards_of(self, part: int) -> Iterator[Shard]:
         images = len(self.parts[part].images)
-        for start in range(0, images, SHARD_IMAGES):
-            yield Shard(part, start, min(start + SHARD_IMAGES, images))
+        size = shard_images(images)
+        for start in range(0, images, size):
+            yield Shard(part, start, min(start + size, images))
 
 
 def interleaved(images: Sequence[Tagged]) -> Sequence[Tagged]:
