@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Protocol
 
 from vision_customization.common.blob_container import ensure_container, open_container, storage_errors
@@ -22,7 +23,8 @@ from vision_customization.common.dataset_content.image_formats import FORMATS
 from vision_customization.common.dataset_content.manifest import manifest_of
 from vision_customization.common.errors import VisionError
 from vision_customization.common.redaction import without_query
-from vision_customization.contract.coco.document import CocoFile, CocoImage, parse_json
+from vision_customization.contract.coco.document import CocoFile, CocoImage
+from vision_customization.contract.coco.streamed import read_document
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.customization.datasets.image_facts import read_image
 from vision_customization.customization.datasets.labelled_file import ContentEntry, LabelledFile
@@ -120,7 +122,7 @@ class _Copy:
 
 
 def _read(data: bytes, kind: str, name: str) -> CocoFile:
-    document, unreadable = parse_json(data, name)
+    document, unreadable = read_document(BytesIO(data), name)
     if unreadable is not None:
         raise DatasetInvalid([unreadable])
     file = valid_coco(document, kind, name)

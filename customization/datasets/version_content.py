@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from vision_customization.common.dataset_content.blob_names import stored_name
 from vision_customization.common.dataset_content.manifest import Manifest, manifest_of
 from vision_customization.common.errors import VisionError
-from vision_customization.contract.coco.document import Box, CocoFile, Severity, Violation, parse_json
+from vision_customization.contract.coco.document import Box, CocoFile, Severity, Violation
 from vision_customization.contract.coco.rules import check_coco
+from vision_customization.contract.coco.streamed import read_document
 from vision_customization.contract.enums import Purpose
 from vision_customization.customization.errors import DatasetInvalid
 
@@ -62,7 +64,7 @@ def read_content(data: bytes, kind: str, name: str) -> VersionContent:
         DatasetInvalid: it is not a COCO file of this kind.
         VisionError: an image has another address.
     """
-    document, unreadable = parse_json(data, name)
+    document, unreadable = read_document(BytesIO(data), name)
     if unreadable is not None:
         raise DatasetInvalid([unreadable])
     file = valid_coco(document, kind, name)
