@@ -14,7 +14,7 @@ from dbos import DBOS
 
 from vision_customization.contract.enums import ModelKind
 from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobFailed
-from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
 from vision_customization.engine.jobs.kinds.content import ContentIndexing, contents_folder, run_indexing

@@ -14,7 +14,8 @@ from vision_customization.engine.annotations import TaggedImage
 from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard, interleaved, shard_images
+from vision_customization.engine.jobs.images.kept_plans import Plans
+from vision_customization.engine.jobs.images.plan import Part, Plan, Shard, interleaved, shard_images
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, dataset_digest
 from vision_customization.engine.jobs.kinds.training import cost_minutes
 from vision_customization.engine.jobs.workflows import run_training
