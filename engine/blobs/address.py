@@ -132,7 +132,8 @@ class Container:
         return self.origin + self.prefix.rstrip("/")
 
     def holds(self, address: BlobAddress) -> bool:
-        if address.origin != self.origin or not address.path.startswith(self.prefix):
+        """Whether it is the address of a blob in this container, or of the container itself."""
+        if address.origin != self.origin or not f"{address.path}/".startswith(self.prefix):
             return False
         # Blobs of Azure's root container are at the top; a path with a folder is in another container.
         return self.prefix != "/" or "/" not in address.path[1:]

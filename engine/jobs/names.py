@@ -21,3 +21,8 @@ def inspection_job(inspection_id: str) -> str:
 def recognition_job(run_id: str) -> str:
     """Id of a run's workflow, and name of its objects."""
     return f"recognition-{run_id}"
+
+
+def batch_prediction_job(run_id: str) -> str:
+    """Id of a batch prediction run's workflow, and name of its objects."""
+    return f"batch-prediction-{run_id}"

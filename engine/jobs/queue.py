@@ -8,7 +8,14 @@ from typing import Self
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 
 from vision_customization.engine.inspection.report import VERSION as INSPECTION_VERSION
-from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
+from vision_customization.engine.jobs.names import (
+    batch_prediction_job,
+    evaluation_job,
+    index_job,
+    inspection_job,
+    recognition_job,
+    training_job,
+)
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
 from vision_customization.engine.settings import Settings, sqlite_url
 from vision_customization.engine.store.sqlite_file import JOBS_FILE
@@ -24,11 +31,13 @@ RECOVERY_ATTEMPTS_MAX = 10
 TRAINING_WORKFLOW = "training"
 EVALUATION_WORKFLOW = "evaluation"
 RECOGNITION_WORKFLOW = "recognition"
+BATCH_PREDICTION_WORKFLOW = "batch prediction"
 INDEX_WORKFLOW = "content"
 INSPECTION_WORKFLOW = "inspection"
 TRAINING_QUEUE = "trainings"
 EVALUATION_QUEUE = "evaluations"
 RECOGNITION_QUEUE = "recognitions"
+BATCH_PREDICTION_QUEUE = "batch-predictions"
 INDEX_QUEUE = "contents"
 INSPECTION_QUEUE = f"inspections-{INSPECTION_VERSION}"
 """While engines of two versions share a database, each makes the inspections that its own code understands."""
@@ -37,6 +46,7 @@ QUEUES = {
     TRAINING_WORKFLOW: TRAINING_QUEUE,
     EVALUATION_WORKFLOW: EVALUATION_QUEUE,
     RECOGNITION_WORKFLOW: RECOGNITION_QUEUE,
+    BATCH_PREDICTION_WORKFLOW: BATCH_PREDICTION_QUEUE,
     INDEX_WORKFLOW: INDEX_QUEUE,
     INSPECTION_WORKFLOW: INSPECTION_QUEUE,
 }
@@ -64,8 +74,8 @@ def prepare_system_database(settings: Settings) -> None:
 
 
 class JobQueue:
-    """Puts trainings, evaluations, product recognition runs, content indexes and inspections into their queues; doing it twice
-    has no further effect."""
+    """Puts trainings, evaluations, product recognition and batch prediction runs, content indexes and inspections into their
+    queues; doing it twice has no further effect."""
 
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
@@ -81,6 +91,9 @@ class JobQueue:
 
     def enqueue_recognition(self, run_id: str) -> None:
         self._enqueue(RECOGNITION_WORKFLOW, recognition_job(run_id), run_id)
+
+    def enqueue_batch_prediction(self, run_id: str) -> None:
+        self._enqueue(BATCH_PREDICTION_WORKFLOW, batch_prediction_job(run_id), run_id)
 
     def enqueue_index(self, index_id: str) -> None:
         self._enqueue(INDEX_WORKFLOW, index_job(index_id), index_id)

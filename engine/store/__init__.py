@@ -13,10 +13,11 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.contract.enums import BatchPredictionStatus, EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.accepted_findings import AcceptedFindingStore
+from vision_customization.engine.store.batch_predictions import BatchPredictionStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.content import ContentStore
 from vision_customization.engine.store.database import Database, unreachable
@@ -44,6 +45,7 @@ from vision_customization.engine.store.models import ModelStore
 from vision_customization.engine.store.published import PublishedModelStore
 from vision_customization.engine.store.records import (
     AnswerableModel,
+    BatchPredictionRecord,
     BlobRecord,
     ContentIndexRecord,
     DatasetRecord,
@@ -67,12 +69,13 @@ from vision_customization.engine.store.samples import SampleRecord, SampleStore
 from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
-from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
+from vision_customization.engine.store.tables import BatchPredictionRow, EvaluationRow, ModelRow, RunRow
 from vision_customization.engine.store.versions import VersionStore
 
 __all__ = [
     "AlreadyExists",
     "AnswerableModel",
+    "BatchPredictionRecord",
     "BlobRecord",
     "ContentIndexRecord",
     "DatasetRecord",
@@ -121,6 +124,7 @@ class Store:
         self.models = ModelStore(self.database)
         self.evaluations = EvaluationStore(self.database)
         self.runs = RunStore(self.database)
+        self.batch_predictions = BatchPredictionStore(self.database, self._cipher)
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
@@ -169,11 +173,24 @@ class Store:
         ended_models = [status.value for status in ModelStatus if status.final]
         ended_evaluations = [status.value for status in EvaluationStatus if status.final]
         ended_runs = [status.value for status in RunStatus if status.final]
+        ended_batches = [status.value for status in BatchPredictionStatus if status.final]
         with self.database.reading() as session:
             models = select(ModelRow.id).where(ModelRow.status.not_in(ended_models)).order_by(ModelRow.sequence)
             evaluations = (
                 select(EvaluationRow.id).where(EvaluationRow.status.not_in(ended_evaluations)).order_by(EvaluationRow.sequence)
             )
             runs = select(RunRow.id).where(RunRow.status.not_in(ended_runs)).order_by(RunRow.sequence)
-            unfinished = Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
-        return unfinished._replace(content_indexes=self.content.unfinished(), inspections=self.inspections.unfinished())
+            batches = (
+                select(BatchPredictionRow.id)
+                .where(BatchPredictionRow.status.not_in(ended_batches))
+                .order_by(BatchPredictionRow.sequence)
+            )
+            ids = [tuple(session.scalars(query)) for query in (models, evaluations, runs, batches)]
+        return Unfinished(
+            models=ids[0],
+            evaluations=ids[1],
+            runs=ids[2],
+            batch_predictions=ids[3],
+            content_indexes=self.content.unfinished(),
+            inspections=self.inspections.unfinished(),
+        )
