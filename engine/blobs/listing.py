@@ -6,8 +6,8 @@ from urllib.parse import quote, unquote
 from xml.etree import ElementTree as ET
 
 from vision_customization.engine.blobs.access import Access, Reader
-from vision_customization.engine.blobs.address import BlobAddress, BlobError, BlobErrorKind, Container
-from vision_customization.engine.blobs.reader import LISTING, Blob
+from vision_customization.engine.blobs.address import LISTING, BlobAddress, BlobError, BlobErrorKind, Container
+from vision_customization.engine.blobs.reader import Blob
 
 PAGE_BLOBS = 5000
 """The most that Azure lists at once."""

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from vision_customization.common.backoff import Backoff
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
-from vision_customization.engine.blobs.address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
+from vision_customization.engine.blobs.address import LISTING, BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
 from vision_customization.engine.blobs.connection import CheckedPool, Resolve, deadline, seconds_left
 from vision_customization.engine.blobs.identity import STORAGE_SCOPE, Identity, ManagedIdentity, NoToken, named
 from vision_customization.engine.blobs.role_wait import RoleWait
@@ -27,8 +27,6 @@ REDIRECTS_MAX = 5
 _BACKOFF = Backoff(0.2, least_share=0.5, asked_max_seconds=10.0)
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-LISTING = "restype=container&comp=list"
-"""The query of a container's URL that lists its blobs."""
 _LISTING_BYTES_MAX = 1024 * 1024
 _STORAGE_VERSION = "2021-12-02"  # without a version, storage refuses a bearer token
 
