@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -25,7 +25,7 @@ from vision_customization.engine.jobs.errors import JobFailed, unreadable
 from vision_customization.engine.jobs.images.annotation_files import file_name, spool_annotations
 from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
 from vision_customization.engine.objects.keys import job_key
-from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.store import DatasetRecord
 from vision_customization.engine.store.cipher import TokenCipher
 
@@ -50,12 +50,28 @@ class ImageLists:
             count += len(listed)
         return count
 
+    def finish(self, facts: Mapping[str, int]) -> None:
+        """The list is whole; `facts` are what is known of it."""
+        self._objects.put(self._facts_key, json.dumps(facts).encode())
+
+    def finished(self) -> dict[str, int] | None:
+        """The facts of a list that is whole; None if it is not."""
+        try:
+            facts: dict[str, int] = json.loads(self._objects.get(self._facts_key))
+        except ObjectNotFound:
+            return None
+        return facts
+
     def urls(self, start: int, stop: int) -> Iterator[str]:
         """The addresses of the images from number `start` on, before `stop`. Raises ObjectNotFound."""
         for number in range(start // LIST_IMAGES, -(-stop // LIST_IMAGES)):
             first = number * LIST_IMAGES
             listed = json.loads(self._cipher.decrypt(self._objects.get(self._key(number)).decode()).get_secret_value())
             yield from listed[max(0, start - first) : stop - first]
+
+    @property
+    def _facts_key(self) -> str:
+        return f"{job_key(self._job)}/images"
 
     def _key(self, number: int) -> str:
         return f"{job_key(self._job)}/images-{number:07d}"

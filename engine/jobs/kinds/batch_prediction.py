@@ -114,6 +114,8 @@ class BatchPrediction:
         except NotFound:
             raise JobCancelled from None
         self.check()
+        if (listed := self._lists.finished()) is not None:  # rows may be stored that belong to this list
+            return cast("Listed", listed)
         others = 0
         access, reader = self._access, self._resources.reader
         if run.source is not None:
@@ -122,8 +124,10 @@ class BatchPrediction:
             others = found.others
         else:
             images = self._lists.put(dataset_images(reader, self._dataset, access, self.check, self._waits))
-        self._report(Listed(images=images, others=others), Counts(answered=0, failed=0))
-        return Listed(images=images, others=others)
+        found_now = Listed(images=images, others=others)
+        self._lists.finish({"images": images, "others": others})
+        self._report(found_now, Counts(answered=0, failed=0))
+        return found_now
 
     def predict(self, listed: Listed, chunk: int, before: Counts) -> Counts:
         """Answer a chunk of images, and store their rows. Returns how many rows there are now.
