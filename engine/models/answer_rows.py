@@ -13,7 +13,8 @@ from vision_customization.engine.objects.keys import rows_key
 from vision_customization.engine.objects.store import ObjectStore
 
 CHUNK_IMAGES = 128
-"""Images of one chunk, which is one object and one step of the job: the most that is done again after a process has died."""
+"""Images of one chunk, which is one object and one step of the job: the most that is done again after a process has died. Rows
+that are stored stay in chunks of the size that they were stored in, so it never changes."""
 
 _COMPRESSION = 1
 """zlib's fastest level: the names of the tags repeat from row to row."""
