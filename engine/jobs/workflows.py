@@ -16,6 +16,7 @@ from vision_customization.contract.enums import ModelKind
 from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobFailed
 from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.resources import Resources
+from vision_customization.engine.jobs.kinds.batch_prediction import BatchPrediction, run_batch_prediction
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
 from vision_customization.engine.jobs.kinds.content import ContentIndexing, contents_folder, run_indexing
 from vision_customization.engine.jobs.kinds.detector import DetectorTraining
@@ -26,6 +27,7 @@ from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
 from vision_customization.engine.jobs.kinds.training import PlannedTraining, Progress, Training, TrainingJob
 from vision_customization.engine.jobs.queue import (
+    BATCH_PREDICTION_WORKFLOW,
     EVALUATION_WORKFLOW,
     INDEX_WORKFLOW,
     INSPECTION_WORKFLOW,
@@ -42,6 +44,7 @@ from vision_customization.engine.jobs.steps.open_jobs import OpenJobs
 from vision_customization.engine.jobs.steps.pieces import Pieces
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
 from vision_customization.engine.settings import Settings
+from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 
@@ -99,6 +102,13 @@ def declare_workflows(
     def recognize(run_id: str) -> None:
         recognition = Recognition(resources.store, resources.objects, detector, run_id)
         run_recognition(recognition, Steps(recognition.check, settings.data_dir, pauses_seconds))
+
+    cipher = TokenCipher.open(settings)
+
+    @DBOS.workflow(name=BATCH_PREDICTION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
+    def predict(run_id: str) -> None:
+        with closing(BatchPrediction(resources, cipher, run_id)) as job:
+            run_batch_prediction(job, Steps(job.check, settings.data_dir, pauses_seconds))
 
     @DBOS.workflow(name=INDEX_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def index(index_id: str) -> None:

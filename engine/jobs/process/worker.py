@@ -1,5 +1,5 @@
-"""A worker: takes trainings, evaluations, product recognition runs, content indexes and inspections from the queues, one of
-each at a time, until its process ends.
+"""A worker: takes trainings, evaluations, product recognition and batch prediction runs, content indexes and inspections from
+the queues until its process ends.
 
 It stops immediately, as if it were killed: every finished step is kept, and the next worker continues from there.
 """
