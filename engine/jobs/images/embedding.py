@@ -45,15 +45,14 @@ class Embedding:
         return self._resources.kept.has(sha256)
 
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
-        kept = self._resources.kept.get(list(images))
-        missing = {digest: pixels for (digest, pixels), found in zip(images.items(), kept, strict=True) if found is None}
+        missing = {digest: images[digest] for digest in self._resources.kept.missing(list(images))}
         self.outdated += self._resources.kept.count_outdated(missing)
         extracted = self._resources.extractor.extract(list(missing.values()))
         self._resources.kept.put(dict(zip(missing, extracted, strict=True)))
         return len(missing)
 
-    def features(self, shards: Shards, part: int, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64], list[ImageName]]:
-        """The first `count` shards of a part: features float32 [n, d], tags int64 [n] and names of their images.
+    def features(self, shards: Shards, part: int, count: int) -> tuple[NDArray[np.float16], NDArray[np.int64], list[ImageName]]:
+        """The first `count` shards of a part: features float16 [n, d], tags int64 [n] and names of their images.
 
         They are sorted by tag, digest and URL, and do not depend on the order in the annotation files.
         """
@@ -67,7 +66,7 @@ class Embedding:
 
     def multi_label_features(
         self, shards: Shards, part: int, count: int, tags: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], list[ImageName]]:
+    ) -> tuple[NDArray[np.float16], NDArray[np.bool_], list[ImageName]]:
         """As `features`, for images with any number of tags: whether each of the `tags` is present, bool [n, tags]. They are
         sorted by digest and URL."""
         entries = []
@@ -81,26 +80,18 @@ class Embedding:
         names = [name for name, _ in entries]
         return self._features(shards, part, count, names), present, names
 
-    def _features(self, shards: Shards, part: int, count: int, names: Sequence[ImageName]) -> NDArray[np.float32]:
-        """The features of images, float32 [n, d]. Raises JobFailed if some were lost.
+    def _features(self, shards: Shards, part: int, count: int, names: Sequence[ImageName]) -> NDArray[np.float16]:
+        """The features of images, float16 [n, d]. Raises JobFailed if some were lost.
 
         An engine with other networks, or of another version, may have begun the job: then they are computed again.
         """
-        features = np.empty((len(names), self._resources.extractor.dimensions), np.float32)
-        if missing := self._read(names, features):
+        digests = [name.sha256 for name in names]
+        features, found = self._resources.kept.read(digests)
+        if not found.all():
+            missing = {digests[index] for index in np.flatnonzero(~found)}
             _log.warning("features of %d images are computed again: the engine has changed, or they were lost", len(missing))
             shards.keep_again(part, count, missing)
-            if self._read(names, features):
+            features, found = self._resources.kept.read(digests)
+            if not found.all():
                 raise JobFailed(FailureCode.UNKNOWN, LOST)
         return features
-
-    def _read(self, names: Sequence[ImageName], features: NDArray[np.float32]) -> set[str]:
-        """Read the images' features into the rows of `features`. Returns the digests of those that are not kept."""
-        missing = set()
-        digests = [name.sha256 for name in names]
-        for row, (digest, kept) in enumerate(zip(digests, self._resources.kept.get(digests), strict=True)):
-            if kept is None:
-                missing.add(digest)
-            else:
-                features[row] = kept
-        return missing

@@ -10,8 +10,8 @@ import numpy as np
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import Outlook
 from vision_customization.engine.learning.classification.calibration import SHARPNESS_UNFITTED
-from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
-from vision_customization.engine.learning.classification.heads import Labels, Samples
+from vision_customization.engine.learning.classification.classifier import Classifier, Features, apply_blocks
+from vision_customization.engine.learning.classification.heads import Labels
 from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.outlook import Curve, learning_curve, twice_as_many
 from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe, group_alike
@@ -38,7 +38,7 @@ class TrainedClassifier:
     outlook: Outlook | None
 
 
-def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
+def _check(features: Features, labels: Labels, tags: Sequence[str]) -> None:
     if features.ndim != 2 or len(features) != len(labels):
         raise ValueError(f"features are {features.shape}, expected ({len(labels)}, dimensions)")
     views_in(features.shape[1])
@@ -66,7 +66,7 @@ def _points(curve: Curve) -> list[dict[str, float]]:
     ]
 
 
-def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequence[str], *, sharpness: float) -> Classifier:
+def fit_classifier(recipe: Recipe, features: Features, labels: Labels, tags: Sequence[str], *, sharpness: float) -> Classifier:
     """Fit one recipe; `sharpness` is the calibration's factor on its scores."""
     blocks = recipe.fit_blocks(features)
     head = recipe.fit_head(apply_blocks(blocks, features), labels, len(tags)).scaled(sharpness)
@@ -74,7 +74,7 @@ def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequ
 
 
 def with_novelty(
-    classifier: Classifier, features: Samples, labels: Labels | None = None, groups: Labels | None = None
+    classifier: Classifier, features: Features, labels: Labels | None = None, groups: Labels | None = None
 ) -> Classifier:
     """The classifier with its novelty, from the images that it was fitted on; without labels, all of them are of one kind.
     Images of a group show the same."""
@@ -84,7 +84,7 @@ def with_novelty(
 
 
 def train_classifier(
-    features: Samples,
+    features: Features,
     labels: Labels,
     tags: Sequence[str],
     *,
@@ -95,8 +95,8 @@ def train_classifier(
     """Train a classifier that gives one tag per image.
 
     Args:
-        features: float32 [n, dimensions], from the extractor. Their order matters: if they are sorted, the same images give
-            the same classifier, byte for byte.
+        features: [n, dimensions], from the extractor or as they are stored. Their order matters: if they are sorted, the same
+            images give the same classifier, byte for byte.
         labels: int64 [n], positions in `tags`.
         tags: the k tags' names.
         deadline_seconds: after this time, no further recipe is tried and the best so far is used. The default is tried, and

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from vision_customization.contract.errors import FailureCode
-from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
-from vision_customization.engine.learning.classification.heads import Samples
+from vision_customization.engine.learning.classification.classifier import Classifier, Features, apply_blocks
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe, group_alike
 from vision_customization.engine.learning.classification.selection import FOLDS, choose, trial_facts
 from vision_customization.engine.learning.classification.training import Progress, with_novelty
@@ -38,7 +37,7 @@ class TrainedMultiLabel:
 
 
 def train_multi_label(
-    features: Samples,
+    features: Features,
     present: Present,
     tags: Sequence[str],
     *,
@@ -82,7 +81,7 @@ def train_multi_label(
     return TrainedMultiLabel(classifier, facts, held_out)
 
 
-def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
+def _check(features: Features, present: Present, tags: Sequence[str]) -> None:
     if features.ndim != 2 or len(features) != len(present):
         raise ValueError(f"features are {features.shape}, expected ({len(present)}, dimensions)")
     views_in(features.shape[1])
@@ -101,7 +100,7 @@ def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
 
 
 def _fit(
-    recipe: Recipe, calibration: Calibration, thresholds: Thresholds, features: Samples, present: Present, tags: Sequence[str]
+    recipe: Recipe, calibration: Calibration, thresholds: Thresholds, features: Features, present: Present, tags: Sequence[str]
 ) -> Classifier:
     """The recipe's heads on these images, with the calibration multiplied in."""
     blocks = recipe.fit_blocks(features)

@@ -117,7 +117,9 @@ def test_features_that_cannot_be_computed_again_are_lost(
     shards, features = embedding("gone", plan, FileObjects(engine.settings.data_dir / "gone"))
     with shards:
         shards.keep(plan.shards[0])
-        monkeypatch.setattr(KeptFeatures, "get", lambda _self, digests: iter([None] * len(digests)))
+        monkeypatch.setattr(
+            KeptFeatures, "read", lambda _self, digests: (np.empty((len(digests), 0)), np.zeros(len(digests), np.bool_))
+        )
         with pytest.raises(JobFailed, match="lost or damaged"):
             features.features(shards, 0, 1)
 
