@@ -17,6 +17,7 @@ import uvicorn
 
 from vision_customization.engine.api.application import StudioFactory, create_app
 from vision_customization.engine.api.connections import BoundedConnection, Connections, Limits, raise_file_limit
+from vision_customization.engine.api.uvicorn_server import RestingServer
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.runtime.listening import base_url, listening
 from vision_customization.engine.runtime.time_limit import left_running
@@ -85,7 +86,7 @@ def serve(settings: Settings) -> None:
             connections=connections,
             studio=stack.enter_context(_studio(settings, store, objects, blobs)),
         )
-        warming = Warming(store, models)
+        warming = Warming(store, models, queue.wakeups)
         warming.start()
         stack.callback(warming.stop)
         if settings.workers:
@@ -104,7 +105,7 @@ def serve(settings: Settings) -> None:
             lifespan="off",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
-        server = uvicorn.Server(config)
+        server = RestingServer(config)
         # Set before the engine announces that it listens. uvicorn sets its own handlers a little later, and raises the signal
         # again at its end, when the code after it must still run.
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -52,6 +52,12 @@ class PostgreSQL:
         with socket.create_server((host, 0)) as free:
             self.port = int(free.getsockname()[1])
 
+    @property
+    def pid(self) -> int:
+        """Of the process that the server's others are children of."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
         """For SQLAlchemy; without the driver (`+psycopg`), for everything else."""
         secret = self.password if password is None else password

@@ -10,6 +10,7 @@ from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 from vision_customization.engine.inspection.report import VERSION as INSPECTION_VERSION
 from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
+from vision_customization.engine.runtime.wakeups import open_wakeups
 from vision_customization.engine.settings import Settings, sqlite_url
 from vision_customization.engine.store.sqlite_file import JOBS_FILE
 
@@ -64,11 +65,12 @@ def prepare_system_database(settings: Settings) -> None:
 
 
 class JobQueue:
-    """Puts trainings, evaluations, product recognition runs, content indexes and inspections into their queues; doing it twice
-    has no further effect."""
+    """Puts trainings, evaluations, product recognition runs, content indexes and inspections into their queues, and wakes the
+    workers; doing it twice has no further effect. `wakeups` says when any process of the engine has done so."""
 
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
+        self.wakeups = open_wakeups(settings.database_url, settings.data_dir)
         self._client = DBOSClient(
             system_database_url=system_database_url(settings), application_name=APPLICATION, retry_connection_errors=False
         )
@@ -104,10 +106,12 @@ class JobQueue:
     def give_back(self, workflow: WorkflowStatus) -> None:
         """Return a workflow whose worker is gone to its queue; it continues after its last finished step."""
         self._client.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
+        self.wakeups.wake()
 
     def move(self, job: str, workflow: str) -> None:
         """Put a job that waits in another queue into that of its workflow."""
         self._client.resume_workflow(job, queue_name=QUEUES[workflow])
+        self.wakeups.wake()
 
     def withdraw(self, job: str) -> None:
         """Take a workflow out of its queue, or stop it before its next step."""
@@ -115,6 +119,7 @@ class JobQueue:
 
     def close(self) -> None:
         self._client.destroy()
+        self.wakeups.close()
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +135,7 @@ class JobQueue:
             "app_version": WORKFLOWS_VERSION,
         }
         self._client.enqueue(options, argument)
+        self.wakeups.wake()
 
 
 def _sqlite_file(settings: Settings) -> Path:

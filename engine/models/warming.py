@@ -5,6 +5,7 @@ import threading
 
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.models.cache import ModelCache, ModelGone
+from vision_customization.engine.runtime.wakeups import REST_SECONDS, Wakeups
 from vision_customization.engine.store import NotFound, Store
 
 _log = logging.getLogger(__name__)
@@ -13,25 +14,30 @@ _log = logging.getLogger(__name__)
 class Warming:
     """Loads each model once its training has succeeded, so that even the first call does not wait for loading.
 
-    It polls the store every `interval_seconds`, because trainings end in other processes. Failures are only logged: the first
-    call for a model that is not in memory loads it, or reports why it cannot.
+    While there are trainings, it polls the store every `interval_seconds`, because they end in other processes. Without any, it
+    waits for one of `wakeups`. Failures are only logged: the first call for a model that is not in memory loads it, or reports
+    why it cannot.
     """
 
-    def __init__(self, store: Store, cache: ModelCache, interval_seconds: float = 0.5) -> None:
+    def __init__(self, store: Store, cache: ModelCache, wakeups: Wakeups, interval_seconds: float = 0.5) -> None:
         self._store = store
         self._cache = cache
+        self._wakeups = wakeups
         self._interval = interval_seconds
-        self._stopping = threading.Event()
+        self._stopping = self._failing = False
+        self._woken = threading.Event()
         self._thread: threading.Thread | None = None
         self._trained: set[str] = set()
 
     def start(self) -> None:
         self._trained = set(self._store.unfinished().models)
+        self._wakeups.subscribe(self._woken.set)
         self._thread = threading.Thread(target=self._run, name="warming", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._stopping = True
+        self._woken.set()
         if self._thread is not None:
             self._thread.join()
 
@@ -49,12 +55,16 @@ class Warming:
         self._trained = unfinished
 
     def _run(self) -> None:
-        failing = False
-        while not self._stopping.wait(self._interval):
-            try:
-                self.look()
-                failing = False
-            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
-                if not failing:
-                    _log.exception("the list of trained models cannot be read; it is tried again")
-                failing = True
+        while not self._stopping:
+            self._try_to_look()
+            self._woken.wait(self._interval if self._trained or self._failing else REST_SECONDS)
+            self._woken.clear()
+
+    def _try_to_look(self) -> None:
+        try:
+            self.look()
+            self._failing = False
+        except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+            if not self._failing:
+                _log.exception("the list of trained models cannot be read; it is tried again")
+            self._failing = True

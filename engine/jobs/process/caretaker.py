@@ -44,10 +44,12 @@ class Caretaker:
         self._locks = locks
         self._worker = worker
 
-    def look(self) -> None:
-        self.settle()
+    def look(self) -> bool:
+        """Do what is to be done now. Returns whether more is to be done soon, because a job has not ended yet."""
+        unfinished = self.settle()
         self.rescue()
-        self._store.content.sweep()  # a few rows at a time, since a worker must look again soon
+        swept = self._store.content.sweep()  # a few rows at a time, since a worker must look again soon
+        return unfinished or swept
 
     def sweep(self) -> None:
         """Delete the leftovers of ended jobs and of unfinished imports, and the files of deleted models and drafts: a process
@@ -62,9 +64,9 @@ class Caretaker:
         for draft_id in set(with_objects) - self._store.drafts.ids():
             self._objects.delete(draft_key(draft_id))
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         """Make rows and workflows consistent: enqueue rows without a workflow, end rows whose workflow has ended, and cancel
-        queued workflows that should not start."""
+        queued workflows that should not start. Returns whether any job had not ended before."""
         unfinished = self._store.unfinished()
         statuses = self._queue.statuses(_jobs_of(unfinished))
         for model_id in unfinished.models:
@@ -84,6 +86,7 @@ class Caretaker:
         for id_ in store.inspections.abandoned(VERSION):  # an autoscaler would keep a worker for them
             with suppress(NotFound):
                 store.inspections.fail(id_, _abandoned())
+        return any(unfinished)
 
     def rescue(self) -> list[str]:
         """Return the jobs of workers that are gone to their queues; returns the ids. A job that has had too many workers is

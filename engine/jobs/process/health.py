@@ -13,7 +13,7 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.runtime.listening import listening
 
 STALE_SECONDS = 60.0
-"""A worker checks its jobs every second. One that has not done so for this long hangs, even if its threads are running."""
+"""A worker checks its jobs every few seconds. One that has not done so for this long hangs, even if its threads are running."""
 
 _CALLER_SECONDS = 5.0
 """Time limit for one caller's request and answer."""
@@ -65,12 +65,20 @@ def answering_health(host: str, port: int, pulse: Pulse) -> Iterator[int]:
 
     with listening(host, port, "health_port") as listener:
         server = _Server(listener, Handler)
-        thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+        ending = threading.Event()
+
+        def answer() -> None:
+            while not ending.is_set():
+                server.handle_request()  # sleeps until one comes; `serve_forever` would look twice a second whether it ends
+
+        thread = threading.Thread(target=answer, name="health", daemon=True)
         thread.start()
         try:
             yield int(listener.getsockname()[1])
         finally:
-            server.shutdown()
+            ending.set()
+            with suppress(OSError), socket.socket(listener.family) as caller:
+                caller.connect(listener.getsockname())
             thread.join()
 
 

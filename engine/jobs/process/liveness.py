@@ -17,23 +17,16 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from vision_customization.engine.errors import EngineError
+from vision_customization.engine.runtime.postgresql import CLIENT_KEEPALIVES, COUNT, IDLE_SECONDS, INTERVAL_SECONDS
 from vision_customization.engine.settings import Settings
 
 _SLOTS_MAX = 256
 _LOCK_CLASS = 0x76697365  # "vise": keeps the workers' locks apart from others in the same database
 
-_IDLE_SECONDS, _INTERVAL_SECONDS, _COUNT = 10, 5, 3
-_CLIENT_KEEPALIVES = {
-    "keepalives_idle": _IDLE_SECONDS,
-    "keepalives_interval": _INTERVAL_SECONDS,
-    "keepalives_count": _COUNT,
-    "tcp_user_timeout": 1000 * (_IDLE_SECONDS + _COUNT * _INTERVAL_SECONDS),
-    "connect_timeout": 10,
-}
 _SERVER_KEEPALIVES = (
-    f"SET tcp_keepalives_idle = {_IDLE_SECONDS};"
-    f"SET tcp_keepalives_interval = {_INTERVAL_SECONDS};"
-    f"SET tcp_keepalives_count = {_COUNT}"
+    f"SET tcp_keepalives_idle = {IDLE_SECONDS};"
+    f"SET tcp_keepalives_interval = {INTERVAL_SECONDS};"
+    f"SET tcp_keepalives_count = {COUNT}"
 )
 """Without these settings, most servers notice only after two hours that a machine is gone, and keep its locks until then."""
 
@@ -64,7 +57,7 @@ def open_locks(settings: Settings) -> Locks:
                 max_overflow=-1,
                 pool_pre_ping=True,
                 isolation_level="AUTOCOMMIT",
-                connect_args=_CLIENT_KEEPALIVES,
+                connect_args=CLIENT_KEEPALIVES,
             )
         )
     return FileLocks(settings.data_dir / "workers")

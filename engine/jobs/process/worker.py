@@ -29,6 +29,7 @@ from vision_customization.engine.jobs.kinds.recognition import Detector
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.content_checks import ContentChecks
 from vision_customization.engine.jobs.process.daily_sweeps import DailySweeps
+from vision_customization.engine.jobs.process.dbos_threads import Pause, launch, rarely_look
 from vision_customization.engine.jobs.process.health import Pulse, answering_health
 from vision_customization.engine.jobs.process.liveness import open_locks, take_name
 from vision_customization.engine.jobs.queue import (
@@ -48,6 +49,7 @@ from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 from vision_customization.engine.models.cache import ModelCache
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.runtime.listening import base_url
+from vision_customization.engine.runtime.wakeups import REST_SECONDS
 from vision_customization.engine.samples.keeping import Samples
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
@@ -55,6 +57,8 @@ from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 LOOK_SECONDS = 1.0
+"""How often a worker looks after the jobs of the engine, until all of them have ended. Then it rests until it is woken."""
+
 _QUEUE_POLLING_SECONDS = 0.25
 _RELAXED_POLLING_SECONDS = 1.0
 """Of queues that only people at the Studio's pages wait for: each look at a queue costs an idle worker time."""
@@ -96,6 +100,8 @@ class Worker:
         )
         prepare_system_database(settings)
         self._queue = JobQueue(settings)
+        self._pause = Pause()
+        self.wakeups = self._queue.wakeups
         self._objects = open_objects(settings)
         self._detector = detector or ModelCache(settings, self._objects, seconds_max=DETECT_SECONDS_MAX)
         self._thumbnails = KeptThumbnails(self._objects)
@@ -128,13 +134,15 @@ class Worker:
             "log_level": "WARNING",
             "run_migrations": False,
         }
+        rarely_look(config)
         # DBOS gives its logger a console handler unless it has one already: its lines should look like the others.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         DBOS(config=config)
         plans = Plans(objects, TokenCipher.open(settings))
         declare_workflows(resources, plans, settings, self._detector, self._pauses_seconds)
         DBOS.listen_queues(list(QUEUES.values()))  # not to those of another version of the engine
-        DBOS.launch()
+        launch(self._pause)
+        self._queue.wakeups.subscribe(self._pause.wake)
         for queue in QUEUES.values():
             relaxed = queue in (INDEX_QUEUE, INSPECTION_QUEUE)
             DBOS.register_queue(
@@ -143,19 +151,27 @@ class Worker:
                 polling_interval_sec=_RELAXED_POLLING_SECONDS if relaxed else _QUEUE_POLLING_SECONDS,
                 on_conflict="always_update",
             )
+        self._pause.wake()  # so that DBOS serves these queues from now on, even if the engine rests
         self.caretaker.sweep()
         self._sweeps.start()
         _log.info("worker %s takes jobs", self.name)
 
-    def look(self) -> None:
-        """Do the periodic work. Raises LockLost if the worker has lost its lock, and with it its name."""
+    def look(self) -> bool:
+        """Do the periodic work. Returns whether the engine has jobs that have not ended; otherwise the worker's queues rest
+        until a wake-up. Raises LockLost if the worker has lost its lock, and with it its name."""
         if not self._lock.held():
             raise LockLost(f"worker {self.name} has lost its lock: another worker may have taken its jobs")
         try:
-            self.caretaker.look()
+            busy = self.caretaker.look()
             self._content_checks.look()
         except (SQLAlchemyError, OSError) as error:
             _log.warning("worker %s cannot check its jobs (%s); it tries again", self.name, type(error).__name__)
+            busy = True
+        if not busy:
+            self._pause.rest()
+        elif self._pause.resting:  # the wake-up was lost
+            self._pause.wake()
+        return busy
 
     def stop(self) -> None:
         DBOS.destroy(destroy_registry=True)
@@ -183,10 +199,11 @@ def _open_extractor(settings: Settings) -> FeatureExtractor:
 
 def run_worker(settings: Settings, health_port: int | None = None) -> None:
     """Work until SIGTERM, SIGINT or a fatal error; does not return. If `health_port` is given, it answers /healthz."""
-    stopping = threading.Event()
+    stopping, woken = threading.Event(), threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape that `signal` asks for
         stopping.set()
+        woken.set()
 
     signal(SIGTERM, stop)
     signal(SIGINT, stop)
@@ -197,15 +214,18 @@ def run_worker(settings: Settings, health_port: int | None = None) -> None:
             click.echo(f"This worker answers {base_url(settings.host, port)}/healthz")
         worker = Worker(settings, thumbnails=settings.studio_enabled)
         worker.start()
-        _work(worker, stopping, pulse)
+        worker.wakeups.subscribe(woken.set)
+        _work(worker, stopping, woken, pulse)
 
 
-def _work(worker: Worker, stopping: threading.Event, pulse: Pulse) -> NoReturn:
+def _work(worker: Worker, stopping: threading.Event, woken: threading.Event, pulse: Pulse) -> NoReturn:
     status = 0
     try:
-        while not stopping.wait(LOOK_SECONDS):
-            worker.look()
+        while not stopping.is_set():
+            busy = worker.look()
             pulse.beat()
+            woken.wait(LOOK_SECONDS if busy else REST_SECONDS)
+            woken.clear()
         _log.info("worker %s stops", worker.name)
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends
         _log.critical("worker %s ends: %s", worker.name, error, exc_info=not isinstance(error, LockLost))

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from vision_customization.contract.models import Artifact
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
 from vision_customization.engine.learning.onnx_files.sessions import open_session
 from vision_customization.engine.models import cache as serving
+from vision_customization.engine.models import warming
 from vision_customization.engine.models.cache import ModelCache, ModelGone, ModelTooSlow
 from vision_customization.engine.models.warming import Warming
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
+from vision_customization.engine.runtime.wakeups import PipeWakeups, Wakeups
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder, Unfinished
 
@@ -284,11 +286,20 @@ def test_a_deleted_model_is_dropped(settings: Settings, objects: FileObjects) ->
         cache.classify("one", PIXELS)
 
 
-def test_what_has_been_trained_is_loaded_before_the_first_call(settings: Settings, objects: FileObjects) -> None:
+@pytest.fixture
+def wakeups(settings: Settings) -> Iterator[Wakeups]:
+    wakeups = PipeWakeups(settings.data_dir / "wakeups")
+    yield wakeups
+    wakeups.close()
+
+
+def test_what_has_been_trained_is_loaded_before_the_first_call(
+    settings: Settings, objects: FileObjects, wakeups: Wakeups
+) -> None:
     store = Store.open(settings)
     sessions = Sessions()
     cache = ModelCache(settings, objects, sessions)
-    warming = Warming(store, cache)
+    loads = Warming(store, cache, wakeups)
 
     def model(name: str) -> str:
         return store.models.create(
@@ -296,23 +307,49 @@ def test_what_has_been_trained_is_loaded_before_the_first_call(settings: Setting
         ).id
 
     good, cancelled, deleted = model("good"), model("cancelled"), model("deleted")
-    warming.look()
+    loads.look()
     store.models.request_cancellation("cancelled")
     store.models.cancel(cancelled)
     store.models.cancel(deleted)
     store.models.delete("deleted")
     objects.put(artifact_key(good), b"a,b")
     store.models.finish(good, None, 1, Artifact(digest="", size_bytes=3))
-    warming.look()
-    warming.look()
+    loads.look()
+    loads.look()
     assert sessions.opened == [good]
-    warming.start()
-    warming.stop()
+    loads.start()
+    loads.stop()
+    store.close()
+
+
+def test_a_wake_up_makes_the_warming_look_at_a_training(
+    settings: Settings, objects: FileObjects, wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warming, "REST_SECONDS", 60.0)
+    store = Store.open(settings)
+    sessions = Sessions()
+    resting = Warming(store, ModelCache(settings, objects, sessions), wakeups, interval_seconds=0.05)
+    resting.start()
+    time.sleep(0.2)  # it rests
+    order = TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    model = store.models.create("m", order).id
+    PipeWakeups(settings.data_dir / "wakeups").wake()  # as another process
+    wait_until(lambda: resting._trained, "it knows of the training", 1)
+    objects.put(artifact_key(model), b"a,b")
+    store.models.finish(model, None, 1, Artifact(digest="", size_bytes=3))
+    wait_until(lambda: sessions.opened == [model], "the model is in memory", 1)
+    begun = time.monotonic()
+    resting.stop()
+    assert time.monotonic() - begun < 5
     store.close()
 
 
 def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
-    settings: Settings, objects: FileObjects, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    settings: Settings,
+    objects: FileObjects,
+    wakeups: Wakeups,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = Store.open(settings)
     names = ("broken", "good")
@@ -329,8 +366,8 @@ def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
             raise RuntimeError("no model")
         return sessions(path, threads)
 
-    warming = Warming(store, ModelCache(settings, objects, opened), interval_seconds=0.005)
-    warming.start()
+    loads = Warming(store, ModelCache(settings, objects, opened), wakeups, interval_seconds=0.005)
+    loads.start()
     unfinished, busy = store.unfinished, [OperationalError("SELECT", {}, Exception("database is locked"))] * 3
 
     def sometimes_busy() -> Unfinished:
@@ -343,7 +380,7 @@ def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
         objects.put(artifact_key(model), b"a,b")
         store.models.finish(model, None, 1, Artifact(digest="", size_bytes=3))
     wait_until(lambda: sessions.opened, "a model is loaded", 5)
-    warming.stop()
+    loads.stop()
     store.close()
     assert sessions.opened == [models[1]]
     told = [record.getMessage() for record in caplog.records if record.name == "vision_customization.engine.models.warming"]

@@ -1,0 +1,113 @@
+"""DBOS's background threads, which rest while the engine has nothing to do.
+
+DBOS looks into each queue at a fixed interval, whether or not there is work, and its threads cannot be woken. This module is
+the only one that knows its internals:
+
+- `queue_thread(stop_event, dbos)` starts a thread per queue. All of them wait with `stop_event.wait(interval)`. Here they get
+  a `Pause` instead, whose `wait` lasts longer while the engine rests, and ends early when work arrives.
+- `background_jobs_thread` looks every second for delayed workflows and for workflows past their time limit. The engine has
+  neither, so it does not start it.
+- `background_thread_stop_events` are set when DBOS is destroyed.
+
+`tests/engine/jobs/process/test_dbos_threads.py` fails if an upgrade changes this.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from dbos import DBOS, DBOSConfig, _dbos
+
+RESTING_SECONDS = 60.0
+"""How often DBOS looks into a queue while the engine rests. Work wakes it before; if that is lost, `Worker.look` does."""
+
+NOTHING_SECONDS = 10.0
+"""How often DBOS looks for messages and events between workflows, and for schedules: the engine has none."""
+
+
+def rarely_look(config: DBOSConfig) -> None:
+    """Make DBOS look rarely for what the engine does not use: messages, events and schedules."""
+    config["notification_listener_polling_interval_sec"] = NOTHING_SECONDS
+    config["notification_coalesce_sec"] = NOTHING_SECONDS
+    config["scheduler_polling_interval_sec"] = NOTHING_SECONDS
+
+
+class Pause(threading.Event):
+    """What DBOS's threads wait for between two looks into a queue; for them, it is the event that stops them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = threading.Condition()
+        self._stopped = self._resting = False
+        self._awakenings = 0
+        self._seen = threading.local()
+
+    @property
+    def resting(self) -> bool:
+        return self._resting
+
+    def rest(self) -> None:
+        """From now on, wait for RESTING_SECONDS instead of DBOS's interval."""
+        self._resting = True
+
+    def wake(self) -> None:
+        """End the wait of every thread, or its next one, and wait for DBOS's interval again."""
+        with self._changed:
+            self._resting = False
+            self._awakenings += 1
+            self._changed.notify_all()
+
+    def is_set(self) -> bool:
+        return self._stopped
+
+    def set(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until this is woken or stopped, `timeout` seconds at most, or RESTING_SECONDS more if the engine rests then.
+        Returns whether it is stopped."""
+        with self._changed:
+            seen = getattr(self._seen, "awakenings", self._awakenings)
+
+            def over() -> bool:
+                return self._stopped or self._awakenings != seen
+
+            if not self._changed.wait_for(over, timeout) and self._resting:
+                self._changed.wait_for(over, RESTING_SECONDS)
+            self._seen.awakenings = self._awakenings
+            return self._stopped
+
+
+def launch(pause: Pause) -> None:
+    """Launch DBOS with threads that wait for `pause`."""
+    with _replaced("queue_thread", lambda threads: _waiting_for(pause, threads)), _replaced("background_jobs_thread", _none):
+        DBOS.launch()
+
+
+QueueThread = Callable[[threading.Event, DBOS], None]
+
+
+def _waiting_for(pause: Pause, queue_thread: QueueThread) -> QueueThread:
+    def run(stop_event: threading.Event, dbos: DBOS) -> None:
+        dbos.background_thread_stop_events.append(pause)
+        if not stop_event.is_set():
+            queue_thread(pause, dbos)
+
+    return run
+
+
+def _none(_thread: QueueThread) -> QueueThread:
+    return lambda _stop_event, _dbos: None
+
+
+@contextmanager
+def _replaced(name: str, replacement: Callable[[QueueThread], QueueThread]) -> Iterator[None]:
+    """Replace a function of DBOS while it starts its threads."""
+    original = getattr(_dbos, name)
+    setattr(_dbos, name, replacement(original))
+    try:
+        yield
+    finally:
+        setattr(_dbos, name, original)

@@ -1,0 +1,123 @@
+"""What the engine changes of DBOS's threads. If an upgrade of DBOS fails these tests, read its `_queue.py` again."""
+
+import inspect
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from dbos import DBOS, DBOSConfig, _dbos, _queue
+
+from tests.support.waiting import wait_until
+from vision_customization.engine.jobs.process import dbos_threads
+from vision_customization.engine.jobs.process.dbos_threads import Pause, launch, rarely_look
+
+
+def waiting(pause: Pause, timeout: float) -> tuple[threading.Thread, list[bool]]:
+    """A thread that waits for the pause, and what it got once it has ended."""
+    got: list[bool] = []
+    thread = threading.Thread(target=lambda: got.append(pause.wait(timeout)), daemon=True)
+    thread.start()
+    return thread, got
+
+
+def test_a_pause_lasts_as_long_as_asked_until_the_engine_rests() -> None:
+    pause = Pause()
+    assert not pause.wait(0.01)
+    assert not pause.is_set()
+    pause.rest()
+    thread, got = waiting(pause, 0.01)
+    thread.join(0.3)
+    assert thread.is_alive(), "it rests"
+    pause.wake()
+    thread.join(2)
+    assert got == [False]
+    assert not pause.resting
+
+
+def test_a_pause_ends_for_every_thread_that_waits() -> None:
+    pause = Pause()
+    threads = [waiting(pause, 30) for _ in range(7)]
+    time.sleep(0.1)
+    pause.wake()
+    for thread, got in threads:
+        thread.join(2)
+        assert got == [False]
+
+
+def test_a_wake_up_while_a_thread_does_not_wait_ends_its_next_wait() -> None:
+    pause = Pause()
+    pause.wait(0)
+    pause.wake()
+    pause.rest()
+    begun = time.monotonic()
+    assert not pause.wait(30)
+    assert time.monotonic() - begun < 5
+
+
+def test_stopping_ends_a_rest() -> None:
+    pause = Pause()
+    pause.rest()
+    thread, got = waiting(pause, 0.01)
+    time.sleep(0.1)
+    pause.set()
+    thread.join(2)
+    assert got == [True]
+    assert pause.wait() is True
+    assert pause.is_set()
+
+
+def test_a_rest_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dbos_threads, "RESTING_SECONDS", 0.2)
+    pause = Pause()
+    pause.rest()
+    begun = time.monotonic()
+    assert not pause.wait(0.01)
+    assert 0.2 <= time.monotonic() - begun < 5
+
+
+def test_dbos_only_uses_what_a_pause_has() -> None:
+    """Its threads take the pause for the event that stops them."""
+    assert list(inspect.signature(_queue.queue_thread).parameters) == ["stop_event", "dbos"]
+    used = inspect.getsource(_queue.queue_thread) + inspect.getsource(_queue.queue_worker_thread)
+    methods = {word.partition("(")[0] for word in used.split("stop_event.")[1:]}
+    assert methods == {"is_set", "wait"}
+    assert _dbos.queue_thread is _queue.queue_thread
+    assert "background_jobs_thread" in vars(_dbos)
+
+
+def test_dbos_rests_is_woken_and_stops(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
+    DBOS.migrate(url)
+    config: DBOSConfig = {"name": "resting", "system_database_url": url, "run_migrations": False, "log_level": "ERROR"}
+    rarely_look(config)
+    DBOS(config=config)
+    done: list[int] = []
+
+    @DBOS.workflow(name="count")
+    def count(number: int) -> None:
+        done.append(number)
+
+    pause = Pause()
+    DBOS.listen_queues(["numbers"])
+    launch(pause)
+    try:
+        assert not [thread for thread in threading.enumerate() if thread.name == "dbos-background-jobs" and thread.is_alive()]
+        DBOS.register_queue("numbers", polling_interval_sec=30.0)
+        pause.wake()  # for DBOS's thread to find the queue
+        wait_until(
+            lambda: any(thread.name == "queue-worker-numbers" for thread in threading.enumerate()), "it serves the queue", 10
+        )
+        pause.rest()
+        for number in range(3):
+            DBOS.enqueue_workflow("numbers", count, number)
+            time.sleep(0.3)
+            assert len(done) == number, "DBOS looked by itself"
+            pause.wake()
+            wait_until(lambda number=number: len(done) == number + 1, "DBOS looks", 1)
+            pause.rest()
+    finally:
+        begun = time.monotonic()
+        DBOS.destroy(destroy_registry=True)
+    assert time.monotonic() - begun < 5
+    assert pause.is_set()
