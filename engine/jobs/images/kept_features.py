@@ -75,16 +75,17 @@ class KeptFeatures:
         _, places = self._find(to_digests(sha256s))
         return [sha256s[index] for index in np.flatnonzero(places == ABSENT).tolist()]
 
-    def read(self, sha256s: Sequence[str], views: Collection[View] | None = None) -> tuple[Rows, NDArray[np.bool_]]:
+    def read(self, images: Sequence[str] | Digests, views: Collection[View] | None = None) -> tuple[Rows, NDArray[np.bool_]]:
         """The features of images.
 
         Args:
+            images: their SHA-256, in hex or as S32 [n].
             views: the views to read (default: all). The columns of the others are arbitrary.
 
         Returns:
             float16 [n, dimensions], and which of the images have features, bool [n]. The rows of the others are arbitrary.
         """
-        digests = to_digests(sha256s)
+        digests = to_digests(images)
         rows = np.empty((len(digests), self._dimensions), np.float16)
         found = self._read(digests, views, rows)
         if not found.all():  # another process merged packs, or they are damaged
@@ -94,9 +95,9 @@ class KeptFeatures:
             rows[again] = of_again
         return rows, found
 
-    def batches(self, sha256s: Sequence[str]) -> Iterator[NDArray[np.int64]]:
-        """Positions in `sha256s`, int64 [n], in the order in which `read` needs the fewest requests, some at a time."""
-        order = np.argsort(self._find(to_digests(sha256s))[1], kind="stable")
+    def batches(self, images: Sequence[str] | Digests) -> Iterator[NDArray[np.int64]]:
+        """Positions in `images`, int64 [n], in the order in which `read` needs the fewest requests, some at a time."""
+        order = np.argsort(self._find(to_digests(images))[1], kind="stable")
         for start in range(0, len(order), BATCH_IMAGES):
             yield order[start : start + BATCH_IMAGES]
 

@@ -40,9 +40,11 @@ _GAP_BYTES_MAX = 256 * 1024
 _log = logging.getLogger(__name__)
 
 
-def to_digests(sha256s: Sequence[str]) -> Digests:
-    """Hexadecimal digests as an array."""
-    return np.frombuffer(bytes.fromhex("".join(sha256s)), _DIGEST)
+def to_digests(images: Sequence[str] | Digests) -> Digests:
+    """SHA-256 digests in hex, or as an array already, as an array."""
+    if isinstance(images, np.ndarray):
+        return images
+    return np.frombuffer(bytes.fromhex("".join(images)), _DIGEST)
 
 
 @dataclass(frozen=True)

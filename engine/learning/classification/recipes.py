@@ -105,7 +105,11 @@ DEFAULT = CENTRE
 RECIPES = (CENTRE, WHOLE, TEXTURE)
 
 
+def alike_blocks(features: Features) -> tuple[Block, ...]:
+    """The default's views of the two networks that the least cosine of near-duplicates was measured with."""
+    return tuple(fit_block(views, features, unit_length=True) for views in CENTRE.blocks[:2])
+
+
 def group_alike(features: Features, labels: Sequence[Hashable]) -> Labels:
-    """`group_near_duplicates` by the default's views of the two networks that its least cosine was measured with."""
-    blocks = tuple(fit_block(views, features, unit_length=True) for views in CENTRE.blocks[:2])
-    return group_near_duplicates(apply_blocks(blocks, features), labels)
+    """`group_near_duplicates` by `alike_blocks`."""
+    return group_near_duplicates(apply_blocks(alike_blocks(features), features), labels)

@@ -1,7 +1,7 @@
 """Trains a multi-label classifier: chooses a recipe by cross-validation, calibrates it, and fits it on all images."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +9,22 @@ import numpy as np
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.classifier import Classifier, Features, apply_blocks
+from vision_customization.engine.learning.classification.everything import Everything, sum_up
+from vision_customization.engine.learning.classification.heads import Labels
+from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe, group_alike
 from vision_customization.engine.learning.classification.selection import FOLDS, choose, trial_facts
+from vision_customization.engine.learning.classification.sums import spread_of, summed_tag_heads
 from vision_customization.engine.learning.classification.training import Progress, with_novelty
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.estimate import HeldOut
-from vision_customization.engine.learning.multi_label.calibration import Calibration, uncalibrated
+from vision_customization.engine.learning.multi_label.calibration import (
+    Calibration,
+    fit_calibration,
+    prior_log_odds,
+    uncalibrated,
+)
 from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads
 from vision_customization.engine.learning.multi_label.selection import DEFAULT, run_trials
 from vision_customization.engine.learning.multi_label.thresholds import THRESHOLD_UNFITTED, choose_thresholds
@@ -41,6 +50,7 @@ def train_multi_label(
     present: Present,
     tags: Sequence[str],
     *,
+    everything: Everything | None = None,
     deadline_seconds: float | None = None,
     progress: Progress | None = None,
     seed: int = 0,
@@ -74,10 +84,19 @@ def train_multi_label(
         recipe, calibration = DEFAULT.within(views_in(features.shape[1])), uncalibrated(present)
         thresholds = (THRESHOLD_UNFITTED,) * len(tags)
     report(0.9, "fitting on all images")
-    classifier = _fit(recipe, calibration, thresholds, features, present, tags)
-    classifier = with_novelty(classifier, features, groups=groups)
+    if everything is None:
+        classifier = _fit(recipe, calibration, thresholds, features, present, tags)
+        classifier = with_novelty(classifier, features, groups=groups)
+    else:
+
+        def summed_up(share: float) -> None:
+            report(0.9 + 0.1 * share, "fitting on all images")
+
+        classifier, held_out = _fit_on_all(recipe, features, present, groups, tags, everything, summed_up)
     report(1.0, "trained")
     facts = trial_facts(trials, recipe, DEFAULT, accuracy="meanAveragePrecision")
+    if everything is not None:
+        facts["sampledImages"] = len(present)
     return TrainedMultiLabel(classifier, facts, held_out)
 
 
@@ -106,3 +125,39 @@ def _fit(
     blocks = recipe.fit_blocks(features)
     head = calibration.applied_to(fit_tag_heads(apply_blocks(blocks, features), present, recipe.shrinkage))
     return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32), thresholds)
+
+
+def _fit_on_all(
+    recipe: Recipe,
+    features: Features,
+    present: Present,
+    groups: Labels,
+    tags: Sequence[str],
+    everything: Everything,
+    report: Callable[[float], None],
+) -> tuple[Classifier, HeldOut]:
+    """The recipe's heads, fitted on all images, and what heads that learnt from the images unlike the sample say of the sample.
+    `features`, `present` and `groups` are the sample's."""
+    summed = sum_up(recipe, features, everything, one_tag=False, report=report)
+    x = apply_blocks(summed.blocks, features)
+    scores = summed_tag_heads(recipe, summed.others).scores(x)[None]
+    calibration = fit_calibration(scores, present)
+    probabilities = calibration.probabilities(scores)
+    whole = summed.others + summed.alike
+    # A rare tag is on a greater share of the sample than of all images.
+    offsets = (
+        calibration.offsets - prior_log_odds(present.sum(axis=0), len(present)) + prior_log_odds(whole.counts, whole.images)
+    )
+    head = Calibration(calibration.slope, offsets).applied_to(summed_tag_heads(recipe, whole))
+    kinds = np.zeros(len(x), np.int64)
+    classifier = Classifier(
+        tuple(tags),
+        summed.blocks,
+        head.weights.astype(np.float32),
+        head.bias.astype(np.float32),
+        choose_thresholds(probabilities),
+        fit_novelty(x, kinds, 1, groups, spread_of(whole)),
+    )
+    share = summed.others.images / whole.images
+    rows = np.arange(len(present))
+    return classifier, HeldOut(rows, probabilities.astype(np.float32), len(np.unique(groups)), share)

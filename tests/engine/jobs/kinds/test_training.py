@@ -255,19 +255,27 @@ def test_several_annotation_files_are_merged_by_the_tags_names(engine: Engine, q
     assert model.progress.images == 12
 
 
-def test_more_images_than_fit_into_memory_are_refused_before_any_is_read(
-    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("several", [False, True])
+def test_a_dataset_beyond_the_memory_is_learnt_from_a_sample_and_all_its_images(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, several: bool
 ) -> None:
-    engine.dataset("huge", {"red": 6, "green": 6}, first_seed=5600)
-    room_for_ten = int(10 * 4 * CheapExtractor.dimensions / FEATURES_SHARE)
-    monkeypatch.setattr("vision_customization.engine.jobs.images.memory.memory_bytes", lambda: room_for_ten)
-    model = trained(engine, queue, engine.model("huge", "huge"))
-    assert model.error is not None
-    assert model.error.message == (
-        "Dataset 'huge' has 12 images, but the memory of this engine (0.0 GiB) is enough for 10. "
-        "Give it more memory, or register fewer images."
-    )
-    assert not [path for path in engine.blobs.served() if "/huge/" in path and path.endswith(".png")]
+    name = f"huge-{several}"
+    kind = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION if several else AnnotationKind.IMAGE_CLASSIFICATION
+    engine.dataset(name, {"red": 30, "green": 30, "blue": 30}, first_seed=5600, kind=kind)
+    whole = succeeded(trained(engine, queue, engine.model(f"{name}-whole", name)))
+    room_for_40 = int(40 * 4 * CheapExtractor.dimensions / FEATURES_SHARE)
+    monkeypatch.setattr("vision_customization.engine.jobs.images.memory.memory_bytes", lambda: room_for_40)
+    first, second = (succeeded(trained(engine, queue, engine.model(f"{name}-{number}", name))) for number in (1, 2))
+    assert first.artifact == second.artifact
+    assert first.artifact != whole.artifact
+    sidecar = json.loads(open_objects(engine.settings).get(f"models/{first.id}/model.json"))
+    assert sidecar["dataset"]["images"] == 90
+    assert 39 <= sidecar["recipe"]["sampledImages"] <= 42
+    assert first.performance is not None
+    assert first.performance.estimate is not None
+    assert first.performance.estimate.images == sidecar["recipe"]["sampledImages"]
+    outcomes = StoredOutcomes.open(open_objects(engine.settings), estimate_key(first.id))
+    assert outcomes.images == sidecar["recipe"]["sampledImages"]
 
 
 def test_a_model_tells_how_many_images_it_was_trained_on_when_the_budget_ended_the_reading(
