@@ -6,11 +6,12 @@ All run in this process's session, because priorities count only within a sessio
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -105,14 +106,22 @@ class Script:
 
 
 @contextmanager
-def running_engine(data_dir: Path, blob_host: str, **settings: str) -> Iterator[Engine]:
-    """`vision-engine serve` on a free port, reading blobs of `blob_host` (`host:port`) only; with further `settings`."""
+def running_engine(data_dir: Path, blob_host: str, checkout: Path | None = None, **settings: str) -> Iterator[Engine]:
+    """`vision-engine serve` on a free port, reading blobs of `blob_host` (`host:port`) only; with further `settings`.
+
+    An engine that ran on the same data folder before must have ended. The code is that of this process, or of `checkout`.
+    """
     key = secrets.token_hex(16)
-    data_dir.mkdir(parents=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / "serve.json").unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VISION_ENGINE_")}
     environment |= {"VISION_ENGINE_KEYS": key, "VISION_ENGINE_ALLOWED_HOSTS": blob_host}
     environment |= {f"VISION_ENGINE_{name.upper()}": value for name, value in settings.items()}
-    command = [str(Path(sys.executable).with_name("vision-engine")), "serve", "--port", "0", "--data-dir", str(data_dir)]
+    command = [str(Path(sys.executable).with_name("vision-engine"))]
+    if checkout is not None:
+        command = engine_command(checkout)
+        environment |= {"PYTHONPATH": python_path(checkout)}
+    command += ["serve", "--port", "0", "--data-dir", str(data_dir)]
     log = data_dir.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -124,6 +133,16 @@ def running_engine(data_dir: Path, blob_host: str, **settings: str) -> Iterator[
             stop(process)
 
 
+def engine_command(checkout: Path) -> list[str]:
+    """`vision-engine` by the environment of `checkout`, or if it has none, by this one; with its code on `python_path`."""
+    own = checkout / ".venv" / "bin" / "python"
+    return [str(own if own.exists() else sys.executable), "-c", "from vision_customization.engine.cli import main; main()"]
+
+
+def python_path(checkout: Path) -> str:
+    return os.pathsep.join([str(checkout / "src"), str(checkout)])
+
+
 def stop(process: "subprocess.Popen[Any]") -> None:
     """Wait for a process that was asked to end, and kill it if it does not."""
     try:
@@ -131,6 +150,63 @@ def stop(process: "subprocess.Popen[Any]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def stop_all(process: "subprocess.Popen[Any]", seconds: float) -> None:
+    """End a process and those that it started, and kill the ones that have not ended after `seconds`."""
+    started = _tree(process.pid)
+    process.terminate()
+    _, alive = psutil.wait_procs(started, timeout=seconds)
+    for each in alive:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+
+
+@contextmanager
+def asleep(pids: Sequence[int]) -> Iterator[Callable[[int], AbstractContextManager[None]]]:
+    """These processes and those that they started do nothing (SIGSTOP), except within `awake(pid)`.
+
+    Even a server that nobody asks takes processor time, from the one that is measured.
+    """
+
+    def send(pid: int, number: signal.Signals) -> None:
+        for process in _tree(pid):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    @contextmanager
+    def awake(pid: int) -> Iterator[None]:
+        send(pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            send(pid, signal.SIGSTOP)
+
+    try:
+        for pid in pids:
+            send(pid, signal.SIGSTOP)
+        yield awake
+    finally:
+        for pid in pids:
+            send(pid, signal.SIGCONT)
+
+
+def resident_megabytes(pid: int) -> float:
+    """Memory of a process and of those that it started, in 10⁶ bytes. What they share counts once."""
+    sizes = []
+    for process in _tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            sizes.append(process.memory_full_info().pss)
+    return sum(sizes) / 1e6
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _peak_gigabytes(pid: int) -> float:

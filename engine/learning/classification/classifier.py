@@ -101,6 +101,14 @@ class Classifier:
         """The key of the shortest layout of features that has its views."""
         return layout_of(self.views)
 
+    @property
+    def size_bytes(self) -> int:
+        """What its arrays take in memory."""
+        arrays = [self.weights, self.bias, *(array for block in self.blocks for array in (block.mean, block.scale))]
+        if self.novelty is not None:
+            arrays += [getattr(self.novelty, part.name) for part in fields(Novelty)]
+        return sum(array.nbytes for array in arrays)
+
     def probabilities(self, features: Features) -> NDArray[np.float32]:
         """[n, dimensions] → float32 [n, k]; without `thresholds`, each row sums to one.
 
