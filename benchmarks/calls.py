@@ -36,19 +36,21 @@ def while_training(
     start: Callable[[str], object],
     done: Callable[[Model], int],
     rounds: int,
-    limit: float,
+    limit: float | None = None,
+    prefix: str = "busy",
 ) -> list[Figure]:
     """Calls on an idle and a busy engine, in turns. After each busy turn the training is cancelled.
 
     Args:
         name: name of the figure.
+        prefix: of the trainings' names, which must be new.
         start: begins a training of this name.
         done: how much of its CPU-bound work a training has done.
     """
     idle, busy, shares = [], [], []
     for number in range(rounds):
         idle.append(1000 * median(call()))
-        training = f"busy-{number}"
+        training = f"{prefix}-{number}"
         start(training)
         _wait_for_work(client, training, done)
         started, cpu = time.perf_counter(), engine.worker_cpu_seconds()

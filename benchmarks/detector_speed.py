@@ -25,7 +25,8 @@ PEAK_GIGABYTES_MAX = 3.0
 SCENES = 60
 WIDTH, HEIGHT = 640, 480
 
-_TRAINED = "detector"
+DETECTOR = "detector"
+_SCENES = "scenes"
 _TRAINING_SECONDS_MAX = 900.0
 
 
@@ -35,49 +36,59 @@ def measure_detector(engine: Engine, root: Path, base_url: str, *, rounds: int, 
     Args:
         root: folder of the blob server at `base_url`.
     """
-    files = _draw_scenes(root)
-    url = _write_annotations(root, base_url, files)
+    images, url = draw_scenes(root, base_url)
     with engine.client() as client:
-        client.register_dataset("scenes", annotation_kind=AnnotationKind.IMAGE_OBJECT_DETECTION, annotation_file_uris=[url])
         console.print("detector: training …")
-        _train(client, _TRAINED)
-        client.wait_for_model(_TRAINED, timeout_seconds=_TRAINING_SECONDS_MAX)
+        train_detector(client, DETECTOR, url)
         engine.wait_until_worker_rests()
         console.print("detector: calls …")
-        images = [str(root / name) for name, _ in files]
         figures = _idle(engine, client, images, blocks) + while_training(
             "detector: p50 while another detector trains, to idle",
             engine,
             client,
-            lambda: call_seconds(client, _TRAINED, images),
-            start=lambda name: _train(client, name),
-            done=_steps_done,
+            lambda: call_seconds(client, DETECTOR, images),
+            start=lambda name: start_detector(client, name),
+            done=steps_done,
             rounds=rounds,
             limit=WHILE_TRAINING_LIMIT,
         )
-    peak = (engine.worker_peak_gigabytes(),)
+    peak = (engine.workerpeak_gigabytes(),)
     return [*figures, Figure("memory of the worker at its highest", "GB", peak, os.getloadavg()[0], PEAK_GIGABYTES_MAX)]
 
 
-def _train(client: VisionClient, name: str) -> None:
-    client.create_model(name, training_dataset_name="scenes", model_kind=ModelKind.GENERIC_DETECTOR)
+def draw_scenes(root: Path, base_url: str) -> tuple[list[str], str]:
+    """Draw the scenes in `root`, the folder of the blob server at `base_url`: the images' files, and the annotations' URL."""
+    files = _draw_scenes(root)
+    return [str(root / name) for name, _ in files], _write_annotations(root, base_url, files)
+
+
+def train_detector(client: VisionClient, name: str, annotations_url: str) -> None:
+    """Register the scenes, and train a detector with them until it has succeeded."""
+    kind = AnnotationKind.IMAGE_OBJECT_DETECTION
+    client.register_dataset(_SCENES, annotation_kind=kind, annotation_file_uris=[annotations_url])
+    start_detector(client, name)
+    client.wait_for_model(name, timeout_seconds=_TRAINING_SECONDS_MAX)
+
+
+def start_detector(client: VisionClient, name: str) -> None:
+    client.create_model(name, training_dataset_name=_SCENES, model_kind=ModelKind.GENERIC_DETECTOR)
+
+
+def steps_done(model: Model) -> int:
+    return (model.training_progress.steps_done or 0) if model.training_progress is not None else 0
 
 
 def _idle(engine: Engine, client: VisionClient, images: list[str], blocks: int) -> list[Figure]:
     served, bares = [], []
     with Script("benchmarks.bare", str(usable_cores()), "0") as bare:
         for number in range(-1, blocks):
-            alone = bare.ask(do="analyze", model=str(engine.model_file(_TRAINED)), files=images)["seconds"]
-            called = call_seconds(client, _TRAINED, images)
+            alone = bare.ask(do="analyze", model=str(engine.model_file(DETECTOR)), files=images)["seconds"]
+            called = call_seconds(client, DETECTOR, images)
             if number >= 0:  # the first round warms up
                 bares.append(1000 * median(alone))
                 served.append(1000 * median(called))
     name = f"detector: analyze p50, {WIDTH} × {HEIGHT}"
     return [compare(name, "ms", served, bares, load=os.getloadavg()[0], limit=ANALYZE_LIMIT)]
-
-
-def _steps_done(model: Model) -> int:
-    return (model.training_progress.steps_done or 0) if model.training_progress is not None else 0
 
 
 def _draw_scenes(root: Path) -> list[tuple[str, list[list[float]]]]:

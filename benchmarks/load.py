@@ -2,20 +2,56 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 API_VERSION = "2023-04-01-preview"
+_APART_SECONDS = 0.01
+"""Between two connections. Where several processes accept from one socket, one of them would take all that come at once."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """`seconds` of each answer, which came in `elapsed` seconds."""
+
+    seconds: Sequence[float]
+    elapsed: float
+
+    @property
+    def per_second(self) -> float:
+        return len(self.seconds) / self.elapsed
 
 
 def analyze_requests(endpoint: str, key: str, model_name: str, images: Sequence[bytes]) -> list[bytes]:
-    """Whole HTTP/1.1 requests, one for each image."""
-    head = (
-        f"POST /computervision/imageanalysis:analyze?api-version={API_VERSION}&model-name={model_name} HTTP/1.1\r\n"
-        f"Host: {urlsplit(endpoint).netloc}\r\nOcp-Apim-Subscription-Key: {key}\r\n"
-        "Content-Type: application/octet-stream\r\nContent-Length: "
-    )
-    return [f"{head}{len(image)}\r\n\r\n".encode() + image for image in images]
+    """Whole HTTP/1.1 requests to the engine, one for each image."""
+    path = f"/computervision/imageanalysis:analyze?api-version={API_VERSION}&model-name={model_name}"
+    headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}
+    return http_requests(endpoint, path, headers, images)
+
+
+def http_requests(endpoint: str, path: str, headers: Mapping[str, str], bodies: Sequence[bytes]) -> list[bytes]:
+    """Whole HTTP/1.1 POST requests, one for each body."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: {urlsplit(endpoint).netloc}", *(f"{name}: {headers[name]}" for name in headers)]
+    head = "\r\n".join(lines)
+    return [f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
+
+
+def answer_bodies(endpoint: str, requests: Sequence[bytes]) -> list[bytes]:
+    """What each request is answered with, one after the other on one connection.
+
+    Raises:
+        RuntimeError: an answer is not 200.
+    """
+
+    async def send_all() -> list[bytes]:
+        reader, writer = await _connect(endpoint)
+        try:
+            return [await _exchange(reader, writer, request) for request in requests]
+        finally:
+            writer.close()
+
+    return asyncio.run(send_all())
 
 
 def answer_seconds(endpoint: str, requests: Sequence[bytes]) -> list[float]:
@@ -26,9 +62,7 @@ def answer_seconds(endpoint: str, requests: Sequence[bytes]) -> list[float]:
     """
 
     async def send_all() -> list[float]:
-        address = urlsplit(endpoint)
-        assert address.hostname is not None
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        reader, writer = await _connect(endpoint)
         seconds = []
         try:
             for request in requests:
@@ -42,8 +76,8 @@ def answer_seconds(endpoint: str, requests: Sequence[bytes]) -> list[float]:
     return asyncio.run(send_all())
 
 
-def answers_per_second(endpoint: str, requests: Sequence[bytes], *, clients: int, seconds: float) -> float:
-    """How many requests per second are answered with 200 if each client sends the next as soon as it has its answer.
+def closed_loop(endpoint: str, requests: Sequence[bytes], *, clients: int, seconds: float) -> Answers:
+    """The answers if each client sends the next request as soon as it has its answer.
 
     Raises:
         RuntimeError: an answer is not 200.
@@ -51,10 +85,11 @@ def answers_per_second(endpoint: str, requests: Sequence[bytes], *, clients: int
     return asyncio.run(_run(endpoint, requests, clients, seconds))
 
 
-async def _run(endpoint: str, requests: Sequence[bytes], clients: int, seconds: float) -> float:
-    address = urlsplit(endpoint)
-    assert address.hostname is not None
-    connections = await asyncio.gather(*(asyncio.open_connection(address.hostname, address.port) for _ in range(clients)))
+async def _run(endpoint: str, requests: Sequence[bytes], clients: int, seconds: float) -> Answers:
+    connections = []
+    for _ in range(clients):
+        connections.append(await _connect(endpoint))
+        await asyncio.sleep(_APART_SECONDS)
     started = time.perf_counter()
     try:
         # A client that began a request in time finishes it, so the time counts until the last answer. The clients begin far
@@ -70,24 +105,34 @@ async def _run(endpoint: str, requests: Sequence[bytes], clients: int, seconds: 
                 for first, (reader, writer) in enumerate(connections)
             )
         )
-        return sum(done) / (time.perf_counter() - started)
+        return Answers([each for client in done for each in client], time.perf_counter() - started)
     finally:
         for _, writer in connections:
             writer.close()
 
 
-async def _send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: Sequence[bytes], deadline: float) -> int:
-    done = 0
-    while time.perf_counter() < deadline:
-        await _exchange(reader, writer, requests[done % len(requests)])
-        done += 1
-    return done
+async def _connect(endpoint: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    address = urlsplit(endpoint)
+    assert address.hostname is not None
+    return await asyncio.open_connection(address.hostname, address.port)
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
+async def _send(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: Sequence[bytes], deadline: float
+) -> list[float]:
+    seconds: list[float] = []
+    while (started := time.perf_counter()) < deadline:
+        await _exchange(reader, writer, requests[len(seconds) % len(requests)])
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    """The answer's body."""
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
     lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     body = await reader.readexactly(int(lengths[0]))
     if not head.startswith(b"HTTP/1.1 200 "):
         raise RuntimeError(f"the service answered {head.splitlines()[0].decode()}: {body[:300].decode(errors='replace')}")
+    return body

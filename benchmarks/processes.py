@@ -6,11 +6,12 @@ All run in this process's session, because priorities count only within a sessio
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -48,15 +49,15 @@ class Engine:
         times = [child.cpu_times() for child in psutil.Process(self.process.pid).children()]
         return sum(time_.user + time_.system for time_ in times)
 
-    def worker_peak_gigabytes(self) -> float:
+    def workerpeak_gigabytes(self) -> float:
         """The peak memory of a worker so far, in 10⁹ bytes."""
-        return max(_peak_gigabytes(child.pid) for child in psutil.Process(self.process.pid).children())
+        return max(peak_gigabytes(child.pid) for child in psutil.Process(self.process.pid).children())
 
-    def api_peak_gigabytes(self, *, again: bool = False) -> float:
+    def apipeak_gigabytes(self, *, again: bool = False) -> float:
         """The peak memory of the process that answers so far, in 10⁹ bytes; with `again`, from now on."""
         if again:
             Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # proc(5): resets the peak
-        return _peak_gigabytes(self.process.pid)
+        return peak_gigabytes(self.process.pid)
 
     def wait_until_worker_rests(self) -> None:
         """Wait until the worker uses almost no processor time, so that it does not share the cores with what follows."""
@@ -105,14 +106,22 @@ class Script:
 
 
 @contextmanager
-def running_engine(data_dir: Path, blob_host: str, **settings: str) -> Iterator[Engine]:
-    """`vision-engine serve` on a free port, reading blobs of `blob_host` (`host:port`) only; with further `settings`."""
+def running_engine(data_dir: Path, blob_host: str, checkout: Path | None = None, **settings: str) -> Iterator[Engine]:
+    """`vision-engine serve` on a free port, reading blobs of `blob_host` (`host:port`) only; with further `settings`.
+
+    An engine that ran on the same data folder before must have ended. The code is that of this process, or of `checkout`.
+    """
     key = secrets.token_hex(16)
-    data_dir.mkdir(parents=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / "serve.json").unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VISION_ENGINE_")}
     environment |= {"VISION_ENGINE_KEYS": key, "VISION_ENGINE_ALLOWED_HOSTS": blob_host}
     environment |= {f"VISION_ENGINE_{name.upper()}": value for name, value in settings.items()}
-    command = [str(Path(sys.executable).with_name("vision-engine")), "serve", "--port", "0", "--data-dir", str(data_dir)]
+    command = [str(Path(sys.executable).with_name("vision-engine"))]
+    if checkout is not None:
+        command = engine_command(checkout)
+        environment |= {"PYTHONPATH": python_path(checkout)}
+    command += ["serve", "--port", "0", "--data-dir", str(data_dir)]
     log = data_dir.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -124,6 +133,16 @@ def running_engine(data_dir: Path, blob_host: str, **settings: str) -> Iterator[
             stop(process)
 
 
+def engine_command(checkout: Path) -> list[str]:
+    """`vision-engine` by the environment of `checkout`, or if it has none, by this one; with its code on `python_path`."""
+    own = checkout / ".venv" / "bin" / "python"
+    return [str(own if own.exists() else sys.executable), "-c", "from vision_customization.engine.cli import main; main()"]
+
+
+def python_path(checkout: Path) -> str:
+    return os.pathsep.join([str(checkout / "src"), str(checkout)])
+
+
 def stop(process: "subprocess.Popen[Any]") -> None:
     """Wait for a process that was asked to end, and kill it if it does not."""
     try:
@@ -133,7 +152,65 @@ def stop(process: "subprocess.Popen[Any]") -> None:
         process.wait()
 
 
-def _peak_gigabytes(pid: int) -> float:
+def stop_all(process: "subprocess.Popen[Any]", seconds: float) -> None:
+    """End a process and those that it started, and kill the ones that have not ended after `seconds`."""
+    started = _tree(process.pid)
+    process.terminate()
+    _, alive = psutil.wait_procs(started, timeout=seconds)
+    for each in alive:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+
+
+@contextmanager
+def asleep(pids: Sequence[int]) -> Iterator[Callable[[int], AbstractContextManager[None]]]:
+    """These processes and those that they started do nothing (SIGSTOP), except within `awake(pid)`.
+
+    Even a server that nobody asks takes processor time, from the one that is measured.
+    """
+
+    def send(pid: int, number: signal.Signals) -> None:
+        for process in _tree(pid):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    @contextmanager
+    def awake(pid: int) -> Iterator[None]:
+        send(pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            send(pid, signal.SIGSTOP)
+
+    try:
+        for pid in pids:
+            send(pid, signal.SIGSTOP)
+        yield awake
+    finally:
+        for pid in pids:
+            send(pid, signal.SIGCONT)
+
+
+def resident_megabytes(pid: int) -> float:
+    """Memory of a process and of those that it started, in 10⁶ bytes. What they share counts once."""
+    sizes = []
+    for process in _tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            sizes.append(process.memory_full_info().pss)
+    return sum(sizes) / 1e6
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def peak_gigabytes(pid: int) -> float:
+    """The peak memory of a process so far, in 10⁹ bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
 

@@ -10,26 +10,27 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, median
-from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from benchmarks.calls import call_seconds, while_training
+from benchmarks import before
+from benchmarks.calls import while_training
 from benchmarks.detector_speed import measure_detector
 from benchmarks.figures import Figure, compare, percentile, to_table
-from benchmarks.load import analyze_requests, answer_seconds, answers_per_second
+from benchmarks.load import answer_seconds, closed_loop
+from benchmarks.measured_engine import CONTAINER, FLOOD_CONNECTIONS, FLOOD_PASSES, MeasuredEngine, images_embedded
 from benchmarks.options import CHECKOUT
+from benchmarks.peers.comparison import Load, measure_peers
 from benchmarks.preview import measure_preview
 from benchmarks.processes import Engine, Script, running_engine
 from benchmarks.samples import Samples, join, textile_sets
-from vision_customization.contract.enums import AnnotationKind, ModelStatus
+from toolchain.errors import ToolchainError
 from vision_customization.contract.models import Model
 from vision_customization.engine.settings import usable_cores
 
@@ -41,19 +42,10 @@ TAIL_LIMIT = 3.0
 WHILE_TRAINING_LIMIT = 2.0
 CLIENTS = 32
 THROUGHPUT_LIMIT = 0.8
-FLOOD_CONNECTIONS = 5000
 FLOOD_LIMIT = 3.0
-_FLOOD_SECONDS = 5.0
-"""Time until the flood has tried all of its connections once."""
-_FLOOD_PASSES = 4
-"""Calls per image in each round: one slow call of a hundred would not be a p99."""
 
 WORKER_NICENESS = 19
 """Niceness of the engine's workers. The bare work has the same, because others may use this machine too."""
-
-CONTAINER = "samples"
-_POLL_SECONDS = 0.1
-_TRAINING_SECONDS_MAX = 600.0
 
 
 @dataclass(frozen=True)
@@ -73,11 +65,10 @@ class Bench:
     """One engine and its samples, measured figure by figure."""
 
     def __init__(self, engine: Engine, blobs_url: str, sets: Sequence[Samples], sizes: Sizes, console: Console) -> None:
+        self._measured = MeasuredEngine(engine, blobs_url, console)
         self._engine = engine
-        self._blobs_url = blobs_url
         self._sizes = sizes
         self._console = console
-        self._client = engine.client()
         self._threads = usable_cores()
         self._training_sets = sets[: sizes.rounds]
         self._busy_set = join(sets[sizes.rounds :])
@@ -86,19 +77,19 @@ class Bench:
     def training(self) -> list[Figure]:
         """First trainings, each with its own images and between two bare runs; then the same with some images changed."""
         walls, computes, cpus, bares, bare_cpus, again_walls, again_computes = ([] for _ in range(7))
-        self._warm_up()
+        self._measured.warm_up(self._busy_set)
         with Script("benchmarks.bare", str(self._threads), str(WORKER_NICENESS)) as bare:
             bare.ask(do="embed", files=self._training_sets[0].files[:8])
             for number, samples in enumerate(self._training_sets):
                 self._console.print(f"training {len(samples.images)} images, {number + 1} of {self._sizes.rounds} …")
                 before = bare.ask(do="embed", files=samples.files)
                 cpu = self._engine.worker_cpu_seconds()
-                model, wall = self._train(f"first-{number}", samples)
+                model, wall = self._measured.train(f"first-{number}", samples)
                 cpus.append(self._engine.worker_cpu_seconds() - cpu)
                 walls.append(wall)
                 computes.append(_compute_seconds(model, embedded=len(samples.images)))
                 changed = samples.changed(CHANGED_SHARE, f"{CONTAINER}/changed{number}")
-                model, wall = self._train(f"again-{number}", changed)
+                model, wall = self._measured.train(f"again-{number}", changed)
                 again_walls.append(wall)
                 again_computes.append(_compute_seconds(model, embedded=round(CHANGED_SHARE * len(samples.images))))
                 self._model = model.name
@@ -124,7 +115,7 @@ class Bench:
         """Many clients, against the faster of two ways to keep all cores busy without a service."""
         images = self._training_sets[0].files
         path = str(self._engine.model_file(self._model))
-        requests = self._requests(images)
+        requests = self._measured.requests(self._model, images)
         seconds = self._sizes.throughput_seconds
         served, bares = [], []
         with Script("benchmarks.bare", str(self._threads), "0") as bare:
@@ -133,7 +124,7 @@ class Bench:
                     bare.ask(do="throughput", model=path, files=images, loops=loops, threads=threads, seconds=seconds / 2)
                     for loops, threads in ((1, self._threads), (self._threads, 1))
                 ]
-                answered = answers_per_second(self._engine.endpoint, requests, clients=CLIENTS, seconds=seconds)
+                answered = closed_loop(self._engine.endpoint, requests, clients=CLIENTS, seconds=seconds).per_second
                 if number >= 0:  # the first round warms up
                     bares.append(max(way["perSecond"] for way in ways))
                     served.append(answered)
@@ -145,15 +136,10 @@ class Bench:
     def flood(self) -> list[Figure]:
         """Calls with a key while thousands of connections without one do nothing, or nearly nothing."""
         images = self._training_sets[0].files[: self._sizes.analyze_images]
-        address = urlsplit(self._engine.endpoint)
         idle, flooded = [], []
         for _ in range(self._sizes.rounds):
-            idle += self._call(images * _FLOOD_PASSES)
-            arguments = (str(address.hostname), str(address.port), str(FLOOD_CONNECTIONS))
-            with Script("benchmarks.flood", *arguments) as flood:
-                time.sleep(_FLOOD_SECONDS)
-                flooded += self._call(images * _FLOOD_PASSES)
-                self._console.print(f"  connections of the flood: {flood.ask()}")
+            idle += self._measured.call(self._model, images * FLOOD_PASSES)
+            flooded += self._measured.call_flooded(self._model, images)
         load = os.getloadavg()[0]
         tail, idle_tail = (1000 * percentile(calls, 0.99) for calls in (flooded, idle))
         middle, idle_middle = (1000 * median(calls) for calls in (flooded, idle))
@@ -166,12 +152,12 @@ class Bench:
     def _analyze_idle(self) -> list[Figure]:
         images = self._training_sets[0].files[: self._sizes.analyze_images]
         path = str(self._engine.model_file(self._model))
-        requests = self._requests(images)
+        requests = self._measured.requests(self._model, images)
         medians, thin, bares, every, every_bare = [], [], [], [], []
         with Script("benchmarks.bare", str(self._threads), "0") as bare:
             for number in range(-1, self._sizes.analyze_blocks):
                 alone = bare.ask(do="analyze", model=path, files=images)["seconds"]
-                served = self._call(images)
+                served = self._measured.call(self._model, images)
                 by_socket = answer_seconds(self._engine.endpoint, requests)
                 if number < 0:
                     continue
@@ -193,59 +179,23 @@ class Bench:
     def _analyze_while_training(self) -> list[Figure]:
         """Each training continues with the images that the one before has not processed."""
         images = self._training_sets[0].files[: self._sizes.analyze_images]
-        self._register("busy", self._busy_set)
+        self._measured.register("busy", self._busy_set)
         return while_training(
             "analyze p50 while a model trains, to idle",
             self._engine,
-            self._client,
-            lambda: self._call(images),
-            start=lambda name: self._client.create_model(name, training_dataset_name="busy"),
-            done=_embedded,
+            self._measured.client,
+            lambda: self._measured.call(self._model, images),
+            start=lambda name: self._measured.client.create_model(name, training_dataset_name="busy"),
+            done=images_embedded,
             rounds=self._sizes.rounds,
             limit=WHILE_TRAINING_LIMIT,
         )
 
-    def _requests(self, files: Sequence[str]) -> list[bytes]:
-        return analyze_requests(
-            self._engine.endpoint, self._engine.key, self._model, [Path(file).read_bytes() for file in files]
-        )
-
-    def _call(self, files: Sequence[str]) -> list[float]:
-        return call_seconds(self._client, self._model, files)
-
-    def _warm_up(self) -> None:
-        """A training of three changed images, so that the worker has started and loaded what it needs."""
-        images = tuple(self._busy_set.images[position] for position in range(0, len(self._busy_set.images), 20))
-        self._train("warm-up", Samples(self._busy_set.root, images).changed(1.0, f"{CONTAINER}/warm-up"))
-
-    def _register(self, name: str, samples: Samples) -> None:
-        url = samples.annotations(self._blobs_url, f"{CONTAINER}/{name}.json")
-        self._client.register_dataset(name, annotation_kind=AnnotationKind.IMAGE_CLASSIFICATION, annotation_file_uris=[url])
-
-    def _train(self, name: str, samples: Samples) -> tuple[Model, float]:
-        """The model, and the seconds from the PUT until it has succeeded."""
-        self._register(name, samples)
-        started = time.perf_counter()
-        self._client.create_model(name, training_dataset_name=name)
-        while time.perf_counter() - started < _TRAINING_SECONDS_MAX:
-            model = self._client.get_model(name)
-            if model.status.final:
-                break
-            time.sleep(_POLL_SECONDS)
-        wall = time.perf_counter() - started
-        if model.status is not ModelStatus.SUCCEEDED:
-            raise RuntimeError(f"the training {name} is {model.status} after {wall:.0f} s: {model.error}")
-        return model, wall
-
-
-def _embedded(model: Model) -> int:
-    return model.training_progress.images_embedded if model.training_progress is not None else 0
-
 
 def _compute_seconds(model: Model, embedded: int) -> float:
     """Compute time of the training's steps. Checks that it embedded the expected number of images."""
-    if model.training_progress is None or _embedded(model) != embedded:
-        raise RuntimeError(f"{model.name} should have embedded {embedded} images, but embedded {_embedded(model)}")
+    if model.training_progress is None or images_embedded(model) != embedded:
+        raise RuntimeError(f"{model.name} should have embedded {embedded} images, but embedded {images_embedded(model)}")
     return model.training_progress.seconds
 
 
@@ -292,18 +242,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=parts, action="append", help="part to measure (default: all; may be repeated)")
     parser.add_argument("--rounds", type=int, default=Sizes.rounds, help="turns of measured and bare (default: %(default)s)")
     parser.add_argument("--images", type=int, default=Sizes.images_a_tag, help="images per tag (default: %(default)s)")
+    seconds = "seconds of each turn of a closed loop of clients (default: %(default)s)"
+    parser.add_argument("--seconds", type=float, default=Sizes.throughput_seconds, help=seconds)
+    peers = "compare with LitServe and BentoML on the same exported file, and measure nothing else"
+    parser.add_argument("--peers", action="store_true", help=peers)
+    parser.add_argument(
+        "--before", type=Path, metavar="CHECKOUT", help="compare with the engine of another checkout, such as an older one"
+    )
+    parser.add_argument("--width", type=int, help="with --peers: enlarge the images that are sent to so many pixels")
     parser.add_argument(
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "speed.json", help="where the figures go"
     )
     options = parser.parse_args(arguments)
+    if options.before and not (options.before / "src" / "vision_customization").is_dir():
+        parser.error(f"--before: {options.before} is not a checkout; `git worktree add FOLDER REVISION` makes one")
+    if options.before and "preview" in (options.only or ()):
+        parser.error(f"--before compares {', '.join(before.PARTS)}; a preview is not one of them")
     console = Console(width=None if sys.stdout.isatty() else 150)
-    sizes = Sizes(rounds=options.rounds, images_a_tag=options.images)
+    sizes = Sizes(rounds=options.rounds, images_a_tag=options.images, throughput_seconds=options.seconds)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     # In a shell's background jobs, SIGINT is ignored, also by the processes that they start. Pulumi ends its plugins with
     # SIGINT, and waits for five seconds if that does not help.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="vision-speed-") as work:
-        figures = measure(Path(work), options.only or parts, sizes, console)
+        if options.peers:
+            load = Load(options.rounds, options.seconds, options.images, options.width)
+            try:
+                figures = measure_peers(Path(work), load, console)
+            except ToolchainError as error:
+                print(f"The peers cannot be installed: {error}", file=sys.stderr)
+                return 1
+        elif options.before:
+            turns = before.Turns(options.rounds, options.images, options.seconds)
+            chosen = options.only or before.PARTS
+            figures = before.measure_before(Path(work), options.before, chosen, turns, console)
+        else:
+            figures = measure(Path(work), options.only or parts, sizes, console)
     console.print(to_table(figures, f"Speed on {usable_cores()} cores: median (least–greatest)"))
     met = all(figure.met for figure in figures)
     options.json.parent.mkdir(parents=True, exist_ok=True)

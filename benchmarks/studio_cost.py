@@ -22,6 +22,7 @@ from rich.console import Console
 
 from benchmarks.figures import Figure, compare, to_table
 from benchmarks.options import CHECKOUT
+from benchmarks.processes import engine_command, python_path
 from tests.support.api_world import KEYS
 from tests.support.every_page import ADDRESSES, fill, open_world
 from tests.support.page_references import static_files
@@ -124,15 +125,14 @@ def _start(checkout: Path, studio: str | None) -> Started:
     with tempfile.TemporaryDirectory(prefix="vision-start-") as folder:
         data_dir = Path(folder) / "data"
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("VISION_", "PYTHON"))}
-        environment["PYTHONPATH"] = os.pathsep.join([str(checkout / "src"), str(checkout)])
+        environment["PYTHONPATH"] = python_path(checkout)
         if studio is not None:
             environment["VISION_ENGINE_STUDIO"] = studio
-        program = "from vision_customization.engine.cli import main; main()"
         options = ["serve", "--port", "0", "--workers", "0", "--data-dir", str(data_dir)]
         used = _children_seconds()
         with (Path(folder) / "log.txt").open("wb") as log:
             begun = time.perf_counter()
-            process = subprocess.Popen([sys.executable, "-c", program, *options], env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen([*engine_command(checkout), *options], env=environment, stdout=log, stderr=log)
             try:
                 while not (data_dir / "serve.json").exists():
                     if process.poll() is not None or time.perf_counter() - begun > START_SECONDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolchain.commands import say
@@ -16,6 +17,9 @@ _FORM = ("--universal", "--generate-hashes", "--no-emit-index-url", "--no-annota
 
 # Packages that the project needs but its engine does not: the image omits them and their dependencies.
 NOT_OF_THE_ENGINE = ("pulumi",)
+
+SHARED_WITH_PEERS = ("numpy", "onnxruntime", "pillow")
+"""What the benchmark's peers compute with: of the engine's versions, so that only the serving differs."""
 
 
 def main() -> int:
@@ -36,6 +40,10 @@ def main() -> int:
             excludes.write_text("\n".join(NOT_OF_THE_ENGINE))
             engine = ("--extra", "engine", "--constraints", str(lock), "--excludes", str(excludes))
             compile_lock(project, lock.with_name("requirements-engine.lock"), *engine)
+            shared = Path(folder) / "shared.txt"
+            shared.write_text(pins_of(lock.read_text(), SHARED_WITH_PEERS))
+            peers = places.checkout / "benchmarks" / "peers" / "requirements.in"
+            compile_lock(peers, peers.with_suffix(".txt"), "--python-version", "3.11", "--constraints", str(shared))
         for source in sorted(places.locks.glob("*.in")):
             # The oldest Python that set-up supports.
             compile_lock(source, source.with_suffix(".txt"), "--python-version", "3.9")
@@ -48,6 +56,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def pins_of(lock: str, names: Sequence[str]) -> str:
+    """The lines `name==version` of a lock file, without digests, of these packages."""
+    pins = [line.removesuffix("\\").strip() for line in lock.splitlines() if line.partition("==")[0] in names]
+    return "\n".join(pins)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ class Warming:
         self._cache = cache
         self._wakeups = wakeups
         self._interval = interval_seconds
-        self._stopping = self._failing = False
-        self._woken = threading.Event()
+        self._failing = False
+        self._stopping, self._woken = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._trained: set[str] = set()
 
@@ -39,7 +39,7 @@ class Warming:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopping.set()
         self._woken.set()
         if self._thread is not None:
             self._thread.join()
@@ -58,9 +58,12 @@ class Warming:
         self._trained = unfinished
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._try_to_look()
-            self._woken.wait(self._interval if self._trained or self._failing else REST_SECONDS)
+            if self._trained or self._failing:
+                self._stopping.wait(self._interval)
+            else:
+                self._woken.wait(REST_SECONDS)
             self._woken.clear()
 
     def _try_to_look(self) -> None:

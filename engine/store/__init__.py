@@ -6,17 +6,18 @@ Its methods take names and ids and return records; rows and sessions never leave
 status may change. Artifacts and features are not in the database but in files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Self
 
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.contract.enums import BatchPredictionStatus, ContentStatus, EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.accepted_findings import AcceptedFindingStore
+from vision_customization.engine.store.batch_predictions import BatchPredictionStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.content import ContentStore
 from vision_customization.engine.store.database import Database, unreachable
@@ -44,6 +45,7 @@ from vision_customization.engine.store.models import ModelStore
 from vision_customization.engine.store.published import PublishedModelStore
 from vision_customization.engine.store.records import (
     AnswerableModel,
+    BatchPredictionRecord,
     BlobRecord,
     ContentIndexRecord,
     DatasetRecord,
@@ -67,12 +69,20 @@ from vision_customization.engine.store.samples import SampleRecord, SampleStore
 from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
-from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
+from vision_customization.engine.store.tables import (
+    BatchPredictionRow,
+    ContentIndexRow,
+    EvaluationRow,
+    InspectionRow,
+    ModelRow,
+    RunRow,
+)
 from vision_customization.engine.store.versions import VersionStore
 
 __all__ = [
     "AlreadyExists",
     "AnswerableModel",
+    "BatchPredictionRecord",
     "BlobRecord",
     "ContentIndexRecord",
     "DatasetRecord",
@@ -121,6 +131,7 @@ class Store:
         self.models = ModelStore(self.database)
         self.evaluations = EvaluationStore(self.database)
         self.runs = RunStore(self.database)
+        self.batch_predictions = BatchPredictionStore(self.database, self._cipher)
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
@@ -166,14 +177,27 @@ class Store:
 
     def unfinished(self) -> Unfinished:
         """Models, evaluations, runs, content indexes and inspections that a worker still has to finish."""
-        ended_models = [status.value for status in ModelStatus if status.final]
-        ended_evaluations = [status.value for status in EvaluationStatus if status.final]
-        ended_runs = [status.value for status in RunStatus if status.final]
+        queries = (
+            select(ModelRow.id).where(ModelRow.status.not_in(_final(ModelStatus))).order_by(ModelRow.sequence),
+            select(EvaluationRow.id)
+            .where(EvaluationRow.status.not_in(_final(EvaluationStatus)))
+            .order_by(EvaluationRow.sequence),
+            select(RunRow.id).where(RunRow.status.not_in(_final(RunStatus))).order_by(RunRow.sequence),
+            select(ContentIndexRow.id)
+            .where(ContentIndexRow.status.not_in(_final(ContentStatus)), ContentIndexRow.dataset_sequence.is_not(None))
+            .order_by(ContentIndexRow.sequence),
+            select(InspectionRow.id)
+            .where(InspectionRow.status.not_in(_final(InspectionStatus)))
+            .order_by(InspectionRow.created),
+            select(BatchPredictionRow.id)
+            .where(BatchPredictionRow.status.not_in(_final(BatchPredictionStatus)))
+            .order_by(BatchPredictionRow.sequence),
+        )
         with self.database.reading() as session:
-            models = select(ModelRow.id).where(ModelRow.status.not_in(ended_models)).order_by(ModelRow.sequence)
-            evaluations = (
-                select(EvaluationRow.id).where(EvaluationRow.status.not_in(ended_evaluations)).order_by(EvaluationRow.sequence)
-            )
-            runs = select(RunRow.id).where(RunRow.status.not_in(ended_runs)).order_by(RunRow.sequence)
-            unfinished = Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
-        return unfinished._replace(content_indexes=self.content.unfinished(), inspections=self.inspections.unfinished())
+            return Unfinished(*(tuple(session.scalars(query)) for query in queries))
+
+
+def _final(
+    statuses: Iterable[ModelStatus | EvaluationStatus | RunStatus | ContentStatus | InspectionStatus | BatchPredictionStatus],
+) -> list[str]:
+    return [status.value for status in statuses if status.final]

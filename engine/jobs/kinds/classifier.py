@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -14,19 +14,31 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.memory import sample_images
 from vision_customization.engine.jobs.images.plan import Part
-from vision_customization.engine.jobs.kinds.classifier_performance import Measured, estimated, estimated_tags, measured
-from vision_customization.engine.jobs.kinds.job import Planned
+from vision_customization.engine.jobs.images.shards import ShardDone
+from vision_customization.engine.jobs.images.stored_images import sampled
+from vision_customization.engine.jobs.kinds.classifier_performance import (
+    Measured,
+    estimated,
+    estimated_tags,
+    measured,
+    stored_images,
+)
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
+    Item,
     Outcome,
+    PlannedTraining,
     Progress,
-    Step,
     Training,
     TrainingJob,
+    Wired,
     advanced,
 )
+from vision_customization.engine.jobs.queue import FITTING_QUEUE
+from vision_customization.engine.jobs.steps.pieces import Pieces, Step
 from vision_customization.engine.learning import (
     Classifier,
     LearningError,
@@ -56,6 +68,14 @@ class Fitted(FittedFacts):
     seconds: float
 
 
+class Finished(TypedDict):
+    """The result of the last piece: performance and artifact, as the contract writes them."""
+
+    performance: dict[str, Any] | None
+    artifact: dict[str, Any]
+    progress: Wired
+
+
 class TrainingOptions(TypedDict):
     """What both trainings of a classifier are told: see `train_classifier`."""
 
@@ -71,29 +91,43 @@ class ClassifierTraining(Training):
         self._weights_dir = weights_dir
         self._embedding = Embedding(job.resources)
 
-    def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
+    def learn(self, pieces: Pieces, planned: PlannedTraining, progress: Progress) -> Outcome:
         progress.advance(stage="reading and embedding images")
-        shards_done = []
-        for part, shards in enumerate(planned["shards"]):
-            done = 0
-            for index in range(shards):
-                # When the budget ends, the training learns from the images read so far. All test images are evaluated.
-                if part == TRAINING and progress.has_spent(_READING_BUDGET_SHARE):
-                    break
-                position = sum(planned["shards"][:part]) + index + 1
-                share = 0.02 + 0.78 * position / sum(planned["shards"])
-                self._read_shard(step, progress, self._embedding, part, index, share)
-                done += 1
-            shards_done.append(done)
-        fitted: Fitted = step("fit", self.fit, shards_done[TRAINING], progress.now.seconds, progress.now)
+        shards = [(part, index) for part, count in enumerate(planned["shards"]) for index in range(count)]
+
+        def enough(shard: Item) -> bool:
+            # When the budget ends, the training learns from the images read so far. All test images are evaluated.
+            return shard[0] == TRAINING and progress.has_spent(_READING_BUDGET_SHARE)
+
+        def share_of(done: int) -> float:
+            return 0.02 + 0.78 * done / len(shards)
+
+        read = self._read(pieces, progress, "embed", self.keep_shard, shards, share_of, enough)
+        if len(read) < len(shards):
+            tests = [shard for shard in shards if shard[0] != TRAINING]
+            read += self._read(pieces, progress, "embed then", self.keep_shard, tests, lambda _done: 0.8)
+        counts = [sum(part == of for of, _ in read) for part in range(len(planned["shards"]))]
+        finish: Finished = pieces.run(FITTING_QUEUE, "fit", self.finish, counts, progress.wired)
+        progress.now = TrainingProgress.model_validate(finish["progress"])
+        return finish["performance"], finish["artifact"]
+
+    def keep_shard(self, part: int, index: int) -> ShardDone:
+        """Embed the images of a shard: a piece."""
+        return self._job.keep(Embedding(self._job.resources), part, index)
+
+    def finish(self, step: Step, shards: Sequence[int], progress_before: Wired) -> Finished:
+        """Fit on the first so many shards of each part, evaluate and export: a piece."""
+        progress = Progress(step, self._job.report, now=progress_before)
+        fitted: Fitted = step("fit", self.fit, shards[TRAINING], progress.now.seconds, progress.now)
         progress.advance(stage="evaluating", share=0.9, seconds=progress.now.seconds + fitted["seconds"])
         performance = fitted["performance"]
-        if len(shards_done) > 1:
+        if len(shards) > 1:
             progress.report()
-            performance = step("evaluate", self.evaluate, shards_done[TEST])
+            performance = step("evaluate", self.evaluate, shards[TEST])
         progress.advance(stage="exporting", share=0.95)
         progress.report()
-        return performance, step("export", self.export, fitted, performance)
+        artifact = step("export", self.export, fitted, performance)
+        return Finished(performance=performance, artifact=artifact, progress=progress.wired)
 
     def fit(self, shards: int, used_seconds: float, progress: TrainingProgress) -> Fitted:
         """Fit the classifier on the first `shards` shards of training images. Raises JobFailed, JobCancelled."""
@@ -121,37 +155,39 @@ class ClassifierTraining(Training):
         self, part: Part, shards: int, used_seconds: float, options: TrainingOptions
     ) -> tuple[Classifier, FittedFacts]:
         """A classifier that gives each image one tag."""
-        features, labels, images = self._embedding.features(self._job.shards(self._embedding), TRAINING, shards)
-        self._check_enough(part, len(labels), np.bincount(labels, minlength=len(part.tags)), used_seconds)
-        training = train_classifier(features, labels, list(part.tags), **options)
+        stored = stored_images(self._job, self._embedding, TRAINING, shards, len(part.tags))
+        self._check_enough(part, len(stored), np.bincount(stored.labels, minlength=len(part.tags)), used_seconds)
+        sample = sampled(stored, self._sample_images)
+        labels = stored.labels[sample.rows]
+        training = train_classifier(sample.features, labels, list(part.tags), everything=sample.everything, **options)
         performance = None
         if training.held_out is not None:
-            result = estimated(images, labels, training.held_out, part.tags, training.outlook)
+            result = estimated(stored.names(sample.rows), labels, training.held_out, part.tags, training.outlook)
             performance = self._keep(estimate_key, result)
-        digest = dataset_digest([image.sha256 for image in images], [part.tags[label] for label in labels])
+        digest = dataset_digest(stored.sha256s, (part.tags[label] for label in stored.labels))
         return training.classifier, FittedFacts(
-            recipe=training.recipe, performance=performance, digest=digest, images=len(labels)
+            recipe=training.recipe, performance=performance, digest=digest, images=len(stored)
         )
 
     def _fit_tags(
         self, part: Part, shards: int, used_seconds: float, options: TrainingOptions
     ) -> tuple[Classifier, FittedFacts]:
         """A multi-label classifier."""
-        features, present, images = self._embedding.multi_label_features(
-            self._job.shards(self._embedding), TRAINING, shards, len(part.tags)
-        )
-        with_tag = present.sum(axis=0)
-        self._check_enough(part, len(present), np.minimum(with_tag, len(present) - with_tag), used_seconds)
-        training = train_multi_label(features, present, list(part.tags), **options)
+        stored = stored_images(self._job, self._embedding, TRAINING, shards, len(part.tags))
+        with_tag = np.asarray(stored.tags.sum(axis=0)).ravel()
+        self._check_enough(part, len(stored), np.minimum(with_tag, len(stored) - with_tag), used_seconds)
+        sample = sampled(stored, self._sample_images)
+        present = stored.tags[sample.rows].toarray()
+        training = train_multi_label(sample.features, present, list(part.tags), everything=sample.everything, **options)
         performance = None
         if training.held_out is not None:
             thresholds = training.classifier.thresholds or ()
-            result = estimated_tags(images, present, training.held_out, thresholds, part.tags)
+            result = estimated_tags(stored.names(sample.rows), present, training.held_out, thresholds, part.tags)
             performance = self._keep(estimate_key, result)
-        labels = [json.dumps([part.tags[tag] for tag in np.flatnonzero(row)]) for row in present]
-        digest = dataset_digest([image.sha256 for image in images], labels)
+        labels = (json.dumps([part.tags[tag] for tag in sorted(tags)]) for tags in stored.tags_of_each())
+        digest = dataset_digest(stored.sha256s, labels)
         return training.classifier, FittedFacts(
-            recipe=training.recipe, performance=performance, digest=digest, images=len(present)
+            recipe=training.recipe, performance=performance, digest=digest, images=len(stored)
         )
 
     def evaluate(self, shards: int) -> dict[str, Any]:
@@ -187,6 +223,11 @@ class ClassifierTraining(Training):
         }
         return self._job.put_artifact(onnx, facts)
 
+    @property
+    def _sample_images(self) -> int:
+        resources = self._job.resources
+        return sample_images(resources.extractor.dimensions, resources.workers)
+
     def _keep(self, key: Callable[[str], str], result: Measured) -> dict[str, Any]:
         """Store the outcomes under the model's `key`. Returns the performance, as the contract writes it."""
         performance, outcomes = result
@@ -207,7 +248,10 @@ class ClassifierTraining(Training):
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
 
 
-def dataset_digest(digests: Sequence[str], labels: Sequence[str]) -> str:
+def dataset_digest(digests: Iterable[str], labels: Iterable[str]) -> str:
     """SHA-256, in hex, of the training images: each image's digest and label, in a fixed order."""
     lines = sorted(f"{digest}\t{label}\n" for digest, label in zip(digests, labels, strict=True))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode())
+    return digest.hexdigest()

@@ -1,10 +1,9 @@
 """What decides the order and the numbers of a job, without a database or a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pydantic import SecretStr
 
@@ -13,8 +12,8 @@ from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.annotations import TaggedImage
 from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
-from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard, interleaved
+from vision_customization.engine.jobs.images.kept_plans import Plans
+from vision_customization.engine.jobs.images.plan import Part, Plan, Shard, interleaved, shard_images
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, dataset_digest
 from vision_customization.engine.jobs.kinds.training import cost_minutes
 from vision_customization.engine.jobs.workflows import run_training
@@ -28,7 +27,7 @@ def image(tag: int, number: int) -> TaggedImage:
 
 
 class Recorded:
-    """A training whose steps say what they are told to, and write down that they ran."""
+    """A training whose steps say what they are told to, and write down that they ran. Its pieces run here, one by one."""
 
     budget_seconds = 100.0
 
@@ -45,26 +44,50 @@ class Recorded:
         if name.startswith("embed"):
             return {"images_read": 32, "images_embedded": 30, "seconds": self.seconds}
         results: dict[str, object] = {
-            "read annotations": {"shards": self.shards, "images": 32 * sum(self.shards), "seconds": 1.0},
-            "budget": self.budget_seconds,
+            "kind": ("genericClassifier", 1),
+            "read annotations": {
+                "shards": self.shards,
+                "images": 32 * sum(self.shards),
+                "seconds": 1.0,
+                "budget_seconds": self.budget_seconds,
+                "priority": 7,
+            },
             "fit": {"recipe": {}, "performance": {"accuracyTop1": 0.5}, "digest": "d", "seconds": 2.0},
             "evaluate": {"accuracyTop1": 0.75},
             "export": {"digest": "a", "sizeBytes": 1},
         }
         return results.get(name)
 
+    def run(self, _queue: str, _name: str, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
+        return function(self.step, *arguments)
+
+    def spread(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        items: list[tuple[int, int]],
+        *,
+        enough: Callable[[tuple[int, int]], bool],
+        **_: object,
+    ) -> Iterator[tuple[tuple[int, int], Any]]:
+        for part, index in items:
+            if enough((part, index)):
+                return
+            yield (part, index), self.step(f"{name} {part}/{index}", function, part, index)
+
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None
 
-    def run(self) -> list[str]:
+    def steps(self) -> list[str]:
         training = ClassifierTraining(self, Path())  # type: ignore[arg-type]
-        run_training(self, lambda _planned: training, self.step)  # type: ignore[arg-type]
-        return [name for name in self.ran if name not in ("budget", "report")]
+        run_training(self, lambda _kind, _tiles: training, self)  # type: ignore[arg-type]
+        assert self.ran.pop() == "forget"
+        return [name for name in self.ran if name not in ("kind", "report")]
 
 
 def test_the_steps_of_a_training_without_a_test_dataset() -> None:
     training = Recorded([2])
-    assert training.run() == ["read annotations", "embed 0/0", "embed 0/1", "fit", "export", "finish"]
+    assert training.steps() == ["read annotations", "embed 0/0", "embed 0/1", "fit", "export", "finish"]
     performance, _, progress = training.calls["finish"]
     assert performance == {"accuracyTop1": 0.5}
     assert isinstance(progress, TrainingProgress)
@@ -73,19 +96,19 @@ def test_the_steps_of_a_training_without_a_test_dataset() -> None:
 
 def test_with_a_test_dataset_its_images_come_after_and_its_numbers_count() -> None:
     training = Recorded([1, 2])
-    assert training.run()[1:] == ["embed 0/0", "embed 1/0", "embed 1/1", "fit", "evaluate", "export", "finish"]
+    assert training.steps()[1:] == ["embed 0/0", "embed 1/0", "embed 1/1", "fit", "evaluate", "export", "finish"]
     assert training.calls["finish"][0] == {"accuracyTop1": 0.75}
     assert training.calls["evaluate"] == (2,)
 
 
 def test_where_the_budget_ends_the_reading_the_rest_is_left_out_and_the_test_images_are_not() -> None:
     training = Recorded([10, 2], seconds=30.0)
-    assert training.run()[1:] == [
+    assert training.steps()[1:] == [
         "embed 0/0",
         "embed 0/1",
         "embed 0/2",
-        "embed 1/0",
-        "embed 1/1",
+        "embed then 1/0",
+        "embed then 1/1",
         "fit",
         "evaluate",
         "export",
@@ -100,7 +123,7 @@ def test_where_the_budget_ends_the_reading_the_rest_is_left_out_and_the_test_ima
 @pytest.mark.parametrize("at", ["read annotations", "embed 0/1", "fit", "export"])
 def test_a_job_ends_with_the_step_for_how_it_ended(at: str, error: Exception, step: str) -> None:
     training = Recorded([2], fails={at: error})
-    assert training.run()[-2:] == [at, step]
+    assert training.steps()[-2:] == [at, step]
 
 
 @pytest.mark.parametrize(
@@ -135,20 +158,17 @@ def test_a_plan_is_kept_encrypted_and_comes_back_the_same(tmp_path: Path) -> Non
     assert "TOPSECRET" not in repr(plan)
 
 
-@pytest.mark.parametrize("damage", [b"", b"x" * 16, None])
-def test_damaged_features_count_as_absent(tmp_path: Path, damage: bytes | None) -> None:
-    objects = FileObjects(tmp_path)
-    kept = KeptFeatures(objects, "key", 3)
-    features = np.array([1, 2, 3], np.float32)
-    assert next(kept.get(["ab12"])) is None
-    kept.put({"ab12": features})
-    (found,) = kept.get(["ab12"])
-    assert found is not None
-    np.testing.assert_array_equal(found, features)
-    whole = objects.get("features/key/ab/ab12")
-    objects.put("features/key/ab/ab12", whole[:-1] + bytes([whole[-1] ^ 1]) if damage is None else damage)
-    assert next(kept.get(["ab12"])) is None
-    assert next(KeptFeatures(objects, "other", 3).get(["ab12"])) is None
+@pytest.mark.parametrize(
+    ("images", "size", "shards"),
+    [(1, 32, 1), (33, 32, 2), (4_095, 32, 128), (4_096, 64, 64), (10_000, 64, 157), (1_000_000, 64, 15_625)],
+)
+def test_large_datasets_have_large_shards(images: int, size: int, shards: int) -> None:
+    part = Part("train", ("a",), (image(0, 0),) * images, Access(None, False, ()), (10, 10_240))
+    found = Plan((part,)).shards
+    assert shard_images(images) == size
+    assert len(found) == shards
+    assert (found[0].start, found[-1].stop) == (0, images)
+    assert [shard.start for shard in found[1:]] == [shard.stop for shard in found[:-1]]
 
 
 def test_the_digest_of_a_dataset_is_of_its_images_and_tags_whatever_their_order() -> None:
