@@ -245,8 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = "seconds of each turn of a closed loop of clients (default: %(default)s)"
     parser.add_argument("--seconds", type=float, default=Sizes.throughput_seconds, help=seconds)
     peers = "compare with LitServe and BentoML on the same exported file, and measure nothing else"
-    parser.add_argument("--peers", action="store_true", help=peers)
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--peers", action="store_true", help=peers)
+    instead.add_argument(
         "--before", type=Path, metavar="CHECKOUT", help="compare with the engine of another checkout, such as an older one"
     )
     parser.add_argument("--width", type=int, help="with --peers: enlarge the images that are sent to so many pixels")
@@ -254,6 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "speed.json", help="where the figures go"
     )
     options = parser.parse_args(arguments)
+    if options.peers and options.only:
+        parser.error("--peers compares all of it; leave out --only")
     if options.before and not (options.before / "src" / "vision_customization").is_dir():
         parser.error(f"--before: {options.before} is not a checkout; `git worktree add FOLDER REVISION` makes one")
     if options.before and "preview" in (options.only or ()):
