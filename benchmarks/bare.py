@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vision_customization.engine.learning import decode_image
-from vision_customization.engine.learning.classification.feature_graph import load_networks, resize_model, views_model
-from vision_customization.engine.learning.classification.views import passes_of, views_of
+from vision_customization.engine.learning.classification.feature_graph import load_networks, network_model, resize_model
+from vision_customization.engine.learning.classification.views import VIEWS, Pass, passes_of, views_of
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 from vision_customization.engine.settings import default_weights_dir
 
@@ -49,35 +49,39 @@ class Bare:
         self._model = cache(session)
 
     @cached_property
-    def _networks(self) -> tuple[onnxruntime.InferenceSession, list[onnxruntime.InferenceSession]]:
+    def _networks(self) -> tuple[dict[str, onnxruntime.InferenceSession], dict[Pass, onnxruntime.InferenceSession]]:
+        """What resizes, by `Pass.planes`, and what runs, by `Pass.network`."""
         paths = ensure_weights(default_weights_dir())
-        networks, backbones = load_networks(paths), [backbone for backbone in BACKBONES if backbone.name in paths]
-        views = [
-            session(views_model(backbone, views_of([backbone]), networks[backbone.name]).SerializeToString(), self._threads)
-            for backbone in backbones
-        ]
-        return session(resize_model(passes_of(views_of(backbones))).SerializeToString(), self._threads), views
+        networks = load_networks(paths)
+        passes = passes_of(views_of([backbone for backbone in BACKBONES if backbone.name in paths]))
+        resizes = {run.planes: session(resize_model(run).SerializeToString(), self._threads) for run in passes}
+        sessions = {}
+        for run in dict.fromkeys(run.network for run in passes):
+            poolings = dict.fromkeys(view.pooling for view in VIEWS if view.source == run)
+            model = network_model(run, poolings, networks[run.backbone.name])
+            sessions[run] = session(model.SerializeToString(), self._threads)
+        self._passes = passes
+        return resizes, sessions
 
     def embed(self, files: Sequence[str]) -> dict[str, float]:
         """All passes that a training needs, over images decoded on all cores."""
-        resize, views = self._networks
+        resizes, networks = self._networks
         pool = ThreadPoolExecutor(self._threads)
         started, cpu_started = time.perf_counter(), time.process_time()
         for start in range(0, len(files), CHUNK):
-            names = [output.name for output in resize.get_outputs()]
             resized = [
-                dict(zip(names, resize.run(None, {"image": pixels}), strict=True))
+                {name: resize.run(None, {"image": pixels})[0] for name, resize in resizes.items()}
                 for pixels in pool.map(read_pixels, files[start : start + CHUNK])
             ]
-            for network in views:
-                seen = [value.name for value in network.get_inputs()]
-                by_shape: dict[tuple[int, ...], list[dict[str, NDArray[np.float32]]]] = defaultdict(list)
-                for planes in resized:
-                    by_shape[planes[seen[0]].shape].append(planes)
+            for network, ran in networks.items():
+                by_shape: dict[tuple[int, ...], list[NDArray[np.float32]]] = defaultdict(list)
+                for planes, run in product(resized, self._passes):
+                    if run.network == network:
+                        seen = planes[run.planes]
+                        by_shape[seen.shape].append(seen[..., ::-1] if run.mirrored else seen)
                 for images in by_shape.values():
                     for first in range(0, len(images), BATCH):
-                        batch = images[first : first + BATCH]
-                        network.run(None, {name: np.concatenate([planes[name] for planes in batch]) for name in seen})
+                        ran.run(None, {"planes": np.concatenate(images[first : first + BATCH])})
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
         pool.shutdown()
         return {"seconds": seconds, "cpuSeconds": cpu_seconds}

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,4 +137,8 @@ def _server_cpu_seconds(server: PostgreSQL | None) -> float:
     if server is None:
         return 0.0
     root = psutil.Process(server.pid)
-    return sum(map(_cpu_seconds, (root, *root.children(recursive=True))))
+    taken = 0.0
+    for process in (root, *root.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            taken += _cpu_seconds(process)
+    return taken

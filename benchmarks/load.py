@@ -92,13 +92,14 @@ async def _run(endpoint: str, requests: Sequence[bytes], clients: int, seconds: 
         await asyncio.sleep(_APART_SECONDS)
     started = time.perf_counter()
     try:
-        # A client that began a request in time finishes it, so the time counts until the last answer.
+        # A client that began a request in time finishes it, so the time counts until the last answer. The clients begin far
+        # from each other, so that none sends an image that another has just sent: the engine keeps the features of the last.
         done = await asyncio.gather(
             *(
                 _send(
                     reader,
                     writer,
-                    [requests[(first + offset) % len(requests)] for offset in range(len(requests))],
+                    [requests[(first * len(requests) // clients + offset) % len(requests)] for offset in range(len(requests))],
                     started + seconds,
                 )
                 for first, (reader, writer) in enumerate(connections)

@@ -158,11 +158,11 @@ class World:
         images = tuple(TaggedImage(url, 0, "") for url in self.urls)
         plan = Plan((Part("photos", ("a",), images, Access(None, False, ()), (10, 10_240)),))
         keeping = Pictures(objects) if detector else Embedding(resources)
-        with Shards(resources, keeping, "job", plan, lambda: None) as shards:
-            started, cpu = time.perf_counter(), time.process_time()
-            for shard in plan.shards:
-                shards.keep(shard)
-            return time.perf_counter() - started, time.process_time() - cpu
+        shards = Shards(resources, keeping, "job", plan, lambda: None)
+        started, cpu = time.perf_counter(), time.process_time()
+        for shard in plan.shards:
+            shards.keep(shard)
+        return time.perf_counter() - started, time.process_time() - cpu
 
     def beside_analyses(self, rounds: int) -> list[Figure]:
         """One image after the other is decoded and embedded, as analyze does, while thumbnails are made without a pause."""

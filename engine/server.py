@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
     from vision_customization.engine.jobs.queue import JobQueue
     from vision_customization.engine.models.cache import ModelCache
     from vision_customization.engine.models.prebuilt import VisionResource
-    from vision_customization.engine.models.warming import Warming
+    from vision_customization.engine.models.warming import Warming, warm_networks
     from vision_customization.engine.objects.opening import open_objects
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -89,6 +89,7 @@ def serve(settings: Settings) -> None:
         warming = Warming(store, models, queue.wakeups)
         warming.start()
         stack.callback(warming.stop)
+        stack.callback(warm_networks(store, models).join)
         if settings.workers:
             workers = WorkerProcesses(settings)
             workers.start()

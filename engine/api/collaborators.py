@@ -29,8 +29,11 @@ class Models(LoadedModels, Protocol):
         """Load a model into memory before its first call. Raises `engine.models.cache.ModelGone`."""
         ...
 
-    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> Classification:
-        """Tags with probabilities, and the novelty, for `pixels` [h, w, 3], RGB. Raises `engine.models.cache.ModelGone`."""
+    def classify(
+        self, model_id: str, pixels: NDArray[np.uint8], *, digest: str | None = None, calls: int = 1
+    ) -> Classification:
+        """Tags with probabilities, and the novelty, for `pixels` [h, w, 3], RGB, of the file with this digest, while `calls`
+        are in hand. Raises `engine.models.cache.ModelGone`."""
         ...
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:

@@ -21,3 +21,13 @@ def inspection_job(inspection_id: str) -> str:
 def recognition_job(run_id: str) -> str:
     """Id of a run's workflow, and name of its objects."""
     return f"recognition-{run_id}"
+
+
+def piece_prefix(job: str) -> str:
+    """What the ids of a job's pieces begin with."""
+    return f"{job}."
+
+
+def owner(workflow: str) -> str:
+    """The job of a piece; a job is its own."""
+    return workflow.partition(".")[0]

@@ -1,34 +1,51 @@
-"""The queues of the workers and the state of their jobs: DBOS's queues, in a database beside the engine's own."""
+"""The queues of the workers and the state of their jobs: DBOS's queues, in a database beside the engine's own.
+
+A training or an evaluation is a *job*: a cheap workflow that waits. Its work is in *pieces*: workflows in queues of their own,
+which any worker takes.
+"""
 
 import contextlib
 import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 
 from vision_customization.engine.inspection.report import VERSION as INSPECTION_VERSION
-from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
+from vision_customization.engine.jobs.names import (
+    evaluation_job,
+    index_job,
+    inspection_job,
+    piece_prefix,
+    recognition_job,
+    training_job,
+)
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
 from vision_customization.engine.runtime.wakeups import open_wakeups
 from vision_customization.engine.settings import Settings, sqlite_url
 from vision_customization.engine.store.sqlite_file import JOBS_FILE
 
 APPLICATION = "vision-engine"
-WORKFLOWS_VERSION = "1"
-"""Version of the workflows' order of steps. A worker takes only jobs of its own version. If a step is added, removed or moved,
-increase the version, and drain the queues of the old one first."""
+WORKFLOWS_VERSION = "2"
+"""Version of the workflows' order of steps, a whole number. A worker takes only jobs of its own version. If a step is added,
+removed or moved, increase the version: workers then begin the unfinished jobs of older versions again."""
 
 RECOVERY_ATTEMPTS_MAX = 10
-"""How often a job is begun if its workers die: a job that always kills its worker must end."""
+"""How often a job or a piece is begun if its workers die: what always kills its worker must end."""
+WAITING_ATTEMPTS_MAX = 100
+"""The same for a job whose work is in pieces. It dies with workers that a piece of another job has killed, so it gets more."""
 
 TRAINING_WORKFLOW = "training"
 EVALUATION_WORKFLOW = "evaluation"
 RECOGNITION_WORKFLOW = "recognition"
 INDEX_WORKFLOW = "content"
 INSPECTION_WORKFLOW = "inspection"
-TRAINING_QUEUE = "trainings"
-EVALUATION_QUEUE = "evaluations"
+PIECE_WORKFLOW = "piece"
+TRAINING_QUEUE = f"trainings-{WORKFLOWS_VERSION}"
+EVALUATION_QUEUE = f"evaluations-{WORKFLOWS_VERSION}"
+"""Not the queues of version 1, of which a worker took one job at a time."""
 RECOGNITION_QUEUE = "recognitions"
 INDEX_QUEUE = "contents"
 INSPECTION_QUEUE = f"inspections-{INSPECTION_VERSION}"
@@ -41,7 +58,39 @@ QUEUES = {
     INDEX_WORKFLOW: INDEX_QUEUE,
     INSPECTION_WORKFLOW: INSPECTION_QUEUE,
 }
-"""The queue of each workflow. A worker runs one job of each queue at a time."""
+"""The queue of each job's workflow."""
+
+READING_QUEUE = "reading"
+"""Pieces that read: annotation files, images, what is kept of images."""
+FITTING_QUEUE = "fitting"
+"""Pieces that fit and write a classifier."""
+LEARNING_QUEUE = "learning"
+"""Pieces in which a detector learns."""
+JUDGING_QUEUE = "judging"
+"""Pieces that compute metrics."""
+
+WORKER_CONCURRENCY = {
+    TRAINING_QUEUE: 16,
+    EVALUATION_QUEUE: 16,
+    RECOGNITION_QUEUE: 1,
+    INDEX_QUEUE: 1,
+    INSPECTION_QUEUE: 1,
+    READING_QUEUE: 2,
+    FITTING_QUEUE: 1,
+    LEARNING_QUEUE: 1,
+    JUDGING_QUEUE: 1,
+}
+"""How many workflows of each queue a worker runs at a time. A job that waits for its pieces costs little. Of two pieces that
+read, one reads while the other computes."""
+
+ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+"""DBOS's statuses of workflows that no worker runs any more."""
+
+_ENDED_SECONDS = 0.02
+"""How long DBOS may take to record that a piece has ended. If it takes longer, the next look finds it."""
+
+FIRST_PRIORITY = 1
+"""Of what goes before everything else in its queue; DBOS takes the lowest number first, and the oldest of equal ones."""
 
 
 def system_database_url(settings: Settings) -> str:
@@ -71,6 +120,8 @@ class JobQueue:
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
         self.wakeups = open_wakeups(settings.database_url, settings.data_dir)
+        self._woken = threading.Condition()
+        self._awakenings, self._listens = 0, False
         self._client = DBOSClient(
             system_database_url=system_database_url(settings), application_name=APPLICATION, retry_connection_errors=False
         )
@@ -98,10 +149,8 @@ class JobQueue:
         return {status.workflow_id: status for status in found}
 
     def running(self, executor: str | None = None) -> list[WorkflowStatus]:
-        """The workflows that a worker, or the worker `executor`, has taken and that have not ended."""
-        return self._client.list_workflows(
-            status="PENDING", executor_id=executor, app_version=WORKFLOWS_VERSION, load_input=False, load_output=False
-        )
+        """The workflows of all versions that a worker, or the worker `executor`, has taken and that have not ended."""
+        return self._client.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
 
     def give_back(self, workflow: WorkflowStatus) -> None:
         """Return a workflow whose worker is gone to its queue; it continues after its last finished step."""
@@ -114,8 +163,84 @@ class JobQueue:
         self.wakeups.wake()
 
     def withdraw(self, job: str) -> None:
-        """Take a workflow out of its queue, or stop it before its next step."""
+        """Take a workflow and its pieces out of their queues, or stop them before their next step."""
         self._client.cancel_workflow(job)
+        self.withdraw_pieces(job)
+
+    def withdrawn(self, workflow: str) -> bool:
+        """Whether a workflow should stop."""
+        status = self.statuses([workflow]).get(workflow)
+        return status is not None and status.status == "CANCELLED"
+
+    def begin_again(self, workflow: WorkflowStatus) -> None:
+        """Put a job of an older version of the workflows into this version's queue, without the results of its steps."""
+        self._client.cancel_workflow(workflow.workflow_id)
+        self._client.rewind_workflow(
+            workflow.workflow_id, application_version=WORKFLOWS_VERSION, queue_name=QUEUES[workflow.name]
+        )
+        self.wakeups.wake()
+
+    def enqueue_pieces(self, queue: str, priority: int, pieces: Mapping[str, Sequence[Any]]) -> None:
+        """Put pieces, which are arguments by id, into a queue; doing it twice has no further effect."""
+        for piece, arguments in pieces.items():
+            options: EnqueueOptions = {
+                "workflow_name": PIECE_WORKFLOW,
+                "queue_name": queue,
+                "workflow_id": piece,
+                "app_version": WORKFLOWS_VERSION,
+                "priority": priority,
+            }
+            self._client.enqueue(options, *arguments)
+        self.wakeups.wake()
+
+    def piece_ends(self) -> None:
+        """Wake the job that waits for the piece of this thread, and whatever may run in its place, once DBOS has its result."""
+        soon = threading.Timer(_ENDED_SECONDS, self.wakeups.wake)
+        soon.daemon = True
+        soon.start()
+
+    def awakenings(self) -> int:
+        """How many wake-ups this process has had."""
+        with self._woken:
+            if not self._listens:
+                self._listens = True
+                self.wakeups.subscribe(self._count_awakening)
+            return self._awakenings
+
+    def wait(self, awakenings: int, seconds: float) -> None:
+        """Wait until this process has had more wake-ups than so many, `seconds` at most."""
+        with self._woken:
+            self._woken.wait_for(lambda: self._awakenings != awakenings, seconds)
+
+    def _count_awakening(self) -> None:
+        with self._woken:
+            self._awakenings += 1
+            self._woken.notify_all()
+
+    def ended_piece(self, piece: str) -> WorkflowStatus | None:
+        """A piece with its output, if it has ended."""
+        status = self.statuses([piece]).get(piece)
+        if status is None or status.status not in ENDED:
+            return None
+        (status,) = self._client.list_workflows(workflow_ids=[piece], load_input=False)
+        return status
+
+    def withdraw_pieces(self, job: str) -> None:
+        """Take the pieces of a job out of their queues, and stop those that run."""
+        unfinished = self._client.list_workflows(
+            workflow_id_prefix=piece_prefix(job), status=["ENQUEUED", "PENDING"], load_input=False, load_output=False
+        )
+        if unfinished:
+            self._client.cancel_workflows([piece.workflow_id for piece in unfinished])
+
+    def forget_pieces(self, job: str) -> None:
+        """Withdraw the pieces of a job, and delete what the queues know of those that have ended."""
+        self.withdraw_pieces(job)
+        pieces = self._client.list_workflows(
+            workflow_id_prefix=piece_prefix(job), status=["SUCCESS", "ERROR"], load_input=False, load_output=False
+        )
+        if pieces:
+            self._client.delete_workflows([piece.workflow_id for piece in pieces])
 
     def close(self) -> None:
         self._client.destroy()

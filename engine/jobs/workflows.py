@@ -1,18 +1,19 @@
 """The workflows: the order of a job's steps. DBOS records each step's result; a resumed job gets the results of its finished
-steps and continues with the next.
+steps and continues with the next. The steps of a training or an evaluation wait for its pieces, which any worker runs.
 
 The order must depend on these results alone, or a resumed job could take another path. A workflow itself reads no database and
 no file, because only steps are retried if one is busy.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 from dbos import DBOS
 
 from vision_customization.contract.enums import ModelKind
-from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobFailed
 from vision_customization.engine.jobs.images.plan import Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
@@ -23,15 +24,22 @@ from vision_customization.engine.jobs.kinds.evaluation import EvaluationRun
 from vision_customization.engine.jobs.kinds.inspection import Inspection, run_inspection
 from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
-from vision_customization.engine.jobs.kinds.training import PlannedTraining, Progress, Step, Training, TrainingJob
+from vision_customization.engine.jobs.kinds.training import PlannedTraining, Progress, Training, TrainingJob
 from vision_customization.engine.jobs.queue import (
     EVALUATION_WORKFLOW,
     INDEX_WORKFLOW,
     INSPECTION_WORKFLOW,
+    JUDGING_QUEUE,
+    PIECE_WORKFLOW,
+    READING_QUEUE,
     RECOGNITION_WORKFLOW,
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
+    WAITING_ATTEMPTS_MAX,
+    JobQueue,
 )
+from vision_customization.engine.jobs.steps.open_jobs import OpenJobs
+from vision_customization.engine.jobs.steps.pieces import Pieces
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
@@ -40,32 +48,52 @@ from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 def declare_workflows(
     resources: Resources,
     plans: Plans,
+    queue: JobQueue,
     settings: Settings,
     detector: Detector,
     pauses_seconds: Sequence[float] = PAUSES_SECONDS,
 ) -> None:
     """Register the workflows with DBOS; call it before DBOS is launched. `pauses_seconds`: see `Steps`."""
 
-    @DBOS.workflow(name=TRAINING_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
+    def training_of(job: TrainingJob, kind: str, tiles: int) -> Training:
+        if kind == ModelKind.GENERIC_CLASSIFIER.value:
+            return ClassifierTraining(job, settings.weights_dir)
+        return DetectorTraining(job, settings, tiles)
+
+    def open_job(name: str) -> Training | EvaluationRun:
+        kind, _, id_ = name.partition("-")
+        if kind == EVALUATION_WORKFLOW:
+            return EvaluationRun(resources, plans, id_)
+        job = TrainingJob(resources, plans, id_)
+        return training_of(job, *job.kind_and_tiles())
+
+    jobs = OpenJobs(open_job)
+
+    @DBOS.workflow(name=TRAINING_WORKFLOW, max_recovery_attempts=WAITING_ATTEMPTS_MAX)
     def train(model_id: str) -> None:
         with closing(TrainingJob(resources, plans, model_id)) as job:
             steps = Steps(job.check, settings.data_dir, pauses_seconds)
+            run_training(job, partial(training_of, job), Pieces(steps, queue, job.name, job.check))
 
-            def training_of(planned: PlannedTraining) -> Training:
-                if "kind" in planned:
-                    kind, tiles = planned["kind"], planned["tiles"]
-                else:  # an older engine recorded it, and no step can be inserted between recorded steps
-                    kind, tiles = steps.unrecorded("kind", job.kind_and_tiles)
-                if kind == ModelKind.GENERIC_CLASSIFIER.value:
-                    return ClassifierTraining(job, settings.weights_dir)
-                return DetectorTraining(job, settings, tiles)
-
-            run_training(job, training_of, steps)
-
-    @DBOS.workflow(name=EVALUATION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
+    @DBOS.workflow(name=EVALUATION_WORKFLOW, max_recovery_attempts=WAITING_ATTEMPTS_MAX)
     def evaluate(evaluation_id: str) -> None:
         with closing(EvaluationRun(resources, plans, evaluation_id)) as evaluation:
-            run_evaluation(evaluation, Steps(evaluation.check, settings.data_dir, pauses_seconds))
+            steps = Steps(evaluation.check, settings.data_dir, pauses_seconds)
+            run_evaluation(evaluation, Pieces(steps, queue, evaluation.name, evaluation.check))
+
+    @DBOS.workflow(name=PIECE_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
+    def piece(job_name: str, name: str, function: str, has_steps: bool, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
+        with ExitStack() as stack:
+            opening = Steps(lambda: None, settings.data_dir, pauses_seconds)
+            try:
+                job = opening.unrecorded("open", lambda: stack.enter_context(jobs.opened(job_name)))
+                steps = Steps(job.check, settings.data_dir, pauses_seconds)
+                call = getattr(job, function)
+                return call(steps, *arguments) if has_steps else steps.unrecorded(name, call, *arguments)
+            except JobError as error:
+                return error  # raised again in the job that waits for it
+            finally:
+                queue.piece_ends()
 
     @DBOS.workflow(name=RECOGNITION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def recognize(run_id: str) -> None:
@@ -84,30 +112,38 @@ def declare_workflows(
         run_inspection(inspection, Steps(inspection.check, settings.data_dir, pauses_seconds))
 
 
-def run_training(job: TrainingJob, training_of: Callable[[PlannedTraining], Training], step: Step) -> None:
-    """All steps of a training; `step(name, function, *arguments)` runs one, or returns its recorded result."""
+def run_training(job: TrainingJob, training_of: Callable[[str, int], Training], pieces: Pieces) -> None:
+    """All steps of a training, from within its workflow."""
+    step = pieces.step
     progress = Progress(step, job.report)
     try:
-        planned: PlannedTraining = step("read annotations", job.read_annotations)
-        progress.budget_seconds = step("budget", lambda: job.budget_seconds)
+        kind, tiles = step("kind", job.kind_and_tiles)
+        training = training_of(kind, tiles)
+        planned: PlannedTraining = pieces.run(READING_QUEUE, "read annotations", training.read_annotations)
+        pieces.priority = planned["priority"]
+        progress.budget_seconds = planned["budget_seconds"]
         progress.advance(share=0.02, images=planned["images"], seconds=planned["seconds"])
-        performance, artifact = training_of(planned).learn(step, planned, progress)
+        performance, artifact = training.learn(pieces, planned, progress)
         step("finish", job.finish, performance, artifact, progress.advance(stage="trained", share=1.0))
     except JobFailed as failure:
         step("fail", job.fail, failure, progress.now.seconds)
     except JobCancelled:
         step("cancel", job.cancel, progress.now.seconds)
+    step("forget", pieces.forget)
 
 
-def run_evaluation(evaluation: EvaluationRun, step: Callable[..., Any]) -> None:
-    """All steps of an evaluation."""
+def run_evaluation(evaluation: EvaluationRun, pieces: Pieces) -> None:
+    """All steps of an evaluation, from within its workflow."""
+    step = pieces.step
     try:
-        planned: Planned = step("read annotations", evaluation.read_annotations)
+        planned: Planned = pieces.run(READING_QUEUE, "read annotations", evaluation.read_annotations)
         (shards,) = planned["shards"]
-        for index in range(shards):
-            step(f"embed {index}", evaluation.keep_shard, index)
-        step("finish", evaluation.finish, shards)
+        items = [(0, index) for index in range(shards)]
+        for _ in pieces.spread("embed", evaluation.keep_shard, items, told=lambda shard: evaluation.told(*shard)):
+            pass
+        pieces.run(JUDGING_QUEUE, "finish", evaluation.judge, shards)
     except JobFailed as failure:
         step("fail", evaluation.fail, failure)
     except JobCancelled:
         step("clean up", evaluation.clean_up)
+    step("forget", pieces.forget)

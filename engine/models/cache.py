@@ -1,7 +1,7 @@
 """Trained models in memory, ready to answer.
 
-This module decides which models are loaded, how long they stay in memory, and how many calls run at once. The computation
-itself is in `learning`.
+This module decides which models are loaded, how long they stay in memory, how many calls run at once, and on how many threads.
+The computation itself is in `learning`.
 """
 
 import logging
@@ -10,6 +10,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -18,8 +19,11 @@ from numpy.typing import NDArray
 
 from vision_customization.contract.analysis import DetectedObject
 from vision_customization.engine.errors import EngineError
+from vision_customization.engine.learning.classification.classifier import Classifier
+from vision_customization.engine.learning.classification.serving import SharedClassifier, SharedNetworks
+from vision_customization.engine.learning.errors import ArtifactError, WeightsError
 from vision_customization.engine.models.answers import Classification, detected_objects, tag_probabilities
-from vision_customization.engine.objects.keys import artifact_key
+from vision_customization.engine.objects.keys import artifact_key, head_key, own_networks_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 from vision_customization.engine.settings import Settings
@@ -32,7 +36,10 @@ if TYPE_CHECKING:
 REST_SECONDS = 60.0
 """How long a model that was too slow gets no further calls."""
 
-_CALLS_AT_ONCE = 2
+HEADS_BYTES_MAX = 256 * 1024 * 1024
+"""Bound of the heads in memory: those of a thousand models with ten tags, which tell the novelty."""
+
+_FILES_AT_ONCE = 2
 _log = logging.getLogger(__name__)
 
 R = TypeVar("R")
@@ -98,10 +105,16 @@ class _Turns:
 
 
 class ModelCache:
-    """The models used last, at most `settings.cache_models` of them; safe to use from many threads.
+    """The models used last; safe to use from many threads.
 
-    Two calls compute at a time, each on all threads of the settings, so that one uses the other cores while the other call is
-    in a phase that only one core can do. Further calls wait for their turn in order of arrival.
+    A classifier that was trained on this engine's networks is its head: the networks are in memory once for all of them, and
+    only HEADS_BYTES_MAX bounds the heads. Any other model is a file with networks of its own, of which `settings.cache_models`
+    stay in memory.
+
+    As many heads compute at a time as there are threads: on all threads while few calls are in hand, else on one thread each,
+    which takes less processor time. Of models with networks of their own, two calls compute at a time, each on all threads, so
+    that one uses the other cores while the other call is in a phase that only one core can do. Further calls wait for their
+    turn in order of arrival.
 
     A call that takes longer than `seconds_max` is stopped. Even if it does not stop, the next caller gets its turn. Either way
     its model rests for REST_SECONDS, so that a slow model cannot block the others.
@@ -119,24 +132,35 @@ class ModelCache:
         self._objects = objects
         self._open = open_session or _open_model
         self._lock = threading.Lock()
+        self._networks = SharedNetworks(settings.weights_dir, settings.threads)
         self._sessions: OrderedDict[str, Future[Session]] = OrderedDict()
-        self._turns = _Turns(_CALLS_AT_ONCE)
+        self._file_turns = _Turns(_FILES_AT_ONCE)
+        self._head_turns = _Turns(self._threads)
         self._seconds_max = seconds_max
         self._running: Counter[str] = Counter()
         self._rests_until: dict[str, float] = {}
 
-    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> Classification:
+    def classify(
+        self, model_id: str, pixels: NDArray[np.uint8], *, digest: str | None = None, calls: int = 1
+    ) -> Classification:
         """A model's answer for an image.
 
         Args:
             pixels: uint8 [height, width, 3], RGB.
+            digest: identifies the file that the pixels were decoded from, so that another model asked about it shortly after
+                need not compute its features again; None for an image that is asked about once.
+            calls: how many calls are in hand, this one included: with many, each computes on one thread.
 
         Raises:
             ModelGone: the trained model does not exist.
             ModelTooSlow: it takes too long, or recently did.
         """
-        session = cast("Classifies", self.load(model_id))
-        probabilities, novelty = self._computed(model_id, session, lambda: session.classify(pixels))
+        session = cast("SharedClassifier | Classifies", self.load(model_id))
+        if isinstance(session, SharedClassifier):
+            compute = partial(session.classify, pixels, digest, alone=calls <= max(1, self._threads // 2))
+        else:
+            compute = partial(session.classify, pixels)
+        probabilities, novelty = self._computed(model_id, session, compute)
         return Classification(tag_probabilities(session.tags, probabilities, session.thresholds), novelty)
 
     def detect(self, model_id: str, image: "DecodedImage") -> list[DetectedObject]:
@@ -166,17 +190,37 @@ class ModelCache:
             raise
         future.set_result(session)
         with self._lock:
-            while len(self._sessions) > self._bound:
-                self._sessions.popitem(last=False)
+            self._make_room()
         return session
+
+    def open_networks(self) -> None:
+        """Open the networks that all classifiers share, so that the first call does not wait for them. Raises WeightsError if
+        a required one is missing."""
+        self._networks.open()
+
+    def _make_room(self) -> None:
+        """Drop the models that were used longest ago, beyond either bound. The one just loaded stays."""
+        files = head_bytes = 0
+        for model_id, future in reversed(list(self._sessions.items())):
+            if not future.done() or future.exception() is not None:
+                continue
+            if isinstance(session := future.result(), SharedClassifier):
+                surplus = head_bytes > 0 and head_bytes + session.size_bytes > HEADS_BYTES_MAX
+                head_bytes += session.size_bytes
+            else:
+                files += 1
+                surplus = files > self._bound
+            if surplus:
+                del self._sessions[model_id]
 
     def _computed(self, model_id: str, session: Session, compute: Callable[[], R]) -> R:
         """The result of `compute`, which runs when it gets its turn."""
+        turns = self._head_turns if isinstance(session, SharedClassifier) else self._file_turns
         if self._seconds_max is None:
-            with self._turns:
+            with turns:
                 return compute()
         self._check_rested(model_id)
-        with self._turns:
+        with turns:
             self._check_rested(model_id)  # again: another call may have been too slow while this one waited
             with self._lock:
                 self._running[model_id] += 1
@@ -213,10 +257,26 @@ class ModelCache:
         )
 
     def _opened(self, model_id: str) -> Session:
+        if (head := self._opened_head(model_id)) is not None:
+            return head
         try:
             return self._open(self._objects.path(artifact_key(model_id)), self._threads)
         except ObjectNotFound:
             raise ModelGone("The model's file does not exist. Was the model deleted?") from None
+
+    def _opened_head(self, model_id: str) -> SharedClassifier | None:
+        """The model on the networks that all classifiers share. None if it is not a classifier, or needs other networks."""
+        data, own_networks = self._objects.get_many([head_key(model_id), own_networks_key(model_id)])
+        if data is None or own_networks is not None:
+            return None
+        try:
+            classifier = Classifier.from_npz(data)
+            if not self._networks.have(classifier.views):
+                return None
+        except (ArtifactError, WeightsError) as error:
+            _log.warning("model %s cannot share the networks in memory, and brings its own: %s", model_id, error)
+            return None
+        return SharedClassifier(classifier, self._networks)
 
     def forget(self, model_id: str) -> None:
         """Drop a deleted model from memory."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,12 +21,19 @@ from vision_customization.contract.models import Artifact, EvaluationParameters,
 from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.wire import Wire
 from vision_customization.engine.errors import EngineError
-from vision_customization.engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier
+from vision_customization.engine.learning import (
+    ArtifactError,
+    Classifier,
+    ClassifierSession,
+    WeightsError,
+    export_classifier,
+    read_classifier,
+)
 from vision_customization.engine.learning.classification.views import LAYOUTS, views_of
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.onnx_files.checking import check_model_file
 from vision_customization.engine.learning.onnx_files.sessions import open_checked
-from vision_customization.engine.objects.keys import MODELS, artifact_key, head_key, model_key, sidecar_key
+from vision_customization.engine.objects.keys import MODELS, artifact_key, head_key, model_key, own_networks_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 from vision_customization.engine.store import ModelRecord, NotFound, Store, TrainingOrder, TrainingOutcome
@@ -69,6 +77,7 @@ def import_model(
     digest: str,
     metadata: dict[str, Any],
     *,
+    weights_dir: Path,
     seconds_max: float = 30.0,
 ) -> ModelRecord:
     """Register an ONNX file as the model `name`, with the parameters and numbers of its sidecar.
@@ -79,6 +88,8 @@ def import_model(
     Args:
         digest: expected SHA-256 of the file, in hex.
         metadata: the sidecar, which `Sidecar` has already validated.
+        weights_dir: the networks of this engine. A classifier shares them only if an export with them gives the same file,
+            byte for byte.
         seconds_max: how long the model may take for one image.
 
     Raises:
@@ -92,6 +103,8 @@ def import_model(
     objects.put(_mark(model_id), str(time.time()).encode())
     try:
         if classifier is not None:
+            if not _shares_networks(classifier, digest, weights_dir):
+                objects.put(own_networks_key(model_id), b"")
             objects.put(head_key(model_id), classifier.to_npz())
         objects.put(sidecar_key(model_id), json.dumps(metadata, indent=2, ensure_ascii=False).encode())
         objects.put(artifact_key(model_id), onnx)
@@ -156,6 +169,13 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) 
         raise ImportRefused("metadata", message)
     _try(session, seconds_max)
     return classifier
+
+
+def _shares_networks(classifier: Classifier, digest: str, weights_dir: Path) -> bool:
+    try:
+        return hashlib.sha256(export_classifier(classifier, weights_dir)).hexdigest() == digest
+    except WeightsError:
+        return False  # this engine lacks one of them
 
 
 def _try(session: ClassifierSession | DetectorSession, seconds_max: float) -> None:

@@ -3,10 +3,13 @@
 import logging
 import threading
 
-from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.engine.models.cache import ModelCache, ModelGone
 from vision_customization.engine.runtime.wakeups import REST_SECONDS, Wakeups
 from vision_customization.engine.store import NotFound, Store
+
+_LOOKED_AT = 20
+"""Models among which a classifier is looked for when the engine starts."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +27,8 @@ class Warming:
         self._cache = cache
         self._wakeups = wakeups
         self._interval = interval_seconds
-        self._stopping = self._failing = False
-        self._woken = threading.Event()
+        self._failing = False
+        self._stopping, self._woken = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._trained: set[str] = set()
 
@@ -36,7 +39,7 @@ class Warming:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopping.set()
         self._woken.set()
         if self._thread is not None:
             self._thread.join()
@@ -55,9 +58,12 @@ class Warming:
         self._trained = unfinished
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._try_to_look()
-            self._woken.wait(self._interval if self._trained or self._failing else REST_SECONDS)
+            if self._trained or self._failing:
+                self._stopping.wait(self._interval)
+            else:
+                self._woken.wait(REST_SECONDS)
             self._woken.clear()
 
     def _try_to_look(self) -> None:
@@ -68,3 +74,21 @@ class Warming:
             if not self._failing:
                 _log.exception("the list of trained models cannot be read; it is tried again")
             self._failing = True
+
+
+def warm_networks(store: Store, cache: ModelCache) -> threading.Thread:
+    """Load the newest classifier in a thread, which opens the networks that all classifiers share: the first call after a
+    restart does not wait for them. An engine without a classifier does not open them. Failures are only logged."""
+
+    def load() -> None:
+        try:
+            for model in store.models.newest(_LOOKED_AT, (ModelStatus.SUCCEEDED,)):
+                if model.model_kind is ModelKind.GENERIC_CLASSIFIER:
+                    cache.load(model.id)
+                    return
+        except Exception:  # noqa: BLE001 - it is logged, and the first call tries again
+            _log.exception("the networks of classifiers are not opened")
+
+    thread = threading.Thread(target=load, name="warm-networks", daemon=True)
+    thread.start()
+    return thread

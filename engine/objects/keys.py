@@ -63,6 +63,11 @@ def head_key(model_id: str) -> str:
     return f"{model_key(model_id)}/head.npz"
 
 
+def own_networks_key(model_id: str) -> str:
+    """Key of an empty object: the networks in the file of this imported classifier are not those of this engine."""
+    return f"{model_key(model_id)}/own-networks"
+
+
 def draft_key(draft_id: str) -> str:
     """Prefix of all objects of a draft."""
     return f"{DRAFTS}/{draft_id}"

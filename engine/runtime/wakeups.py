@@ -58,7 +58,7 @@ class Wakeups(ABC):
 
     @abstractmethod
     def wake(self) -> None:
-        """Wake all subscribers. Does not wait for them and never fails: whoever misses it looks for work later."""
+        """Wake all subscribers. Does not wait for them and never fails: a process that misses it looks for work later."""
 
     def close(self) -> None:
         """Send what is not sent yet, and stop calling."""

@@ -6,14 +6,14 @@ Its methods take names and ids and return records; rows and sessions never leave
 status may change. Artifacts and features are not in the database but in files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Self
 
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.contract.enums import ContentStatus, EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.accepted_findings import AcceptedFindingStore
@@ -67,7 +67,7 @@ from vision_customization.engine.store.samples import SampleRecord, SampleStore
 from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
-from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
+from vision_customization.engine.store.tables import ContentIndexRow, EvaluationRow, InspectionRow, ModelRow, RunRow
 from vision_customization.engine.store.versions import VersionStore
 
 __all__ = [
@@ -166,14 +166,22 @@ class Store:
 
     def unfinished(self) -> Unfinished:
         """Models, evaluations, runs, content indexes and inspections that a worker still has to finish."""
-        ended_models = [status.value for status in ModelStatus if status.final]
-        ended_evaluations = [status.value for status in EvaluationStatus if status.final]
-        ended_runs = [status.value for status in RunStatus if status.final]
+        queries = (
+            select(ModelRow.id).where(ModelRow.status.not_in(_final(ModelStatus))).order_by(ModelRow.sequence),
+            select(EvaluationRow.id)
+            .where(EvaluationRow.status.not_in(_final(EvaluationStatus)))
+            .order_by(EvaluationRow.sequence),
+            select(RunRow.id).where(RunRow.status.not_in(_final(RunStatus))).order_by(RunRow.sequence),
+            select(ContentIndexRow.id)
+            .where(ContentIndexRow.status.not_in(_final(ContentStatus)), ContentIndexRow.dataset_sequence.is_not(None))
+            .order_by(ContentIndexRow.sequence),
+            select(InspectionRow.id)
+            .where(InspectionRow.status.not_in(_final(InspectionStatus)))
+            .order_by(InspectionRow.created),
+        )
         with self.database.reading() as session:
-            models = select(ModelRow.id).where(ModelRow.status.not_in(ended_models)).order_by(ModelRow.sequence)
-            evaluations = (
-                select(EvaluationRow.id).where(EvaluationRow.status.not_in(ended_evaluations)).order_by(EvaluationRow.sequence)
-            )
-            runs = select(RunRow.id).where(RunRow.status.not_in(ended_runs)).order_by(RunRow.sequence)
-            unfinished = Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
-        return unfinished._replace(content_indexes=self.content.unfinished(), inspections=self.inspections.unfinished())
+            return Unfinished(*(tuple(session.scalars(query)) for query in queries))
+
+
+def _final(statuses: Iterable[ModelStatus | EvaluationStatus | RunStatus | ContentStatus | InspectionStatus]) -> list[str]:
+    return [status.value for status in statuses if status.final]

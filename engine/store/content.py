@@ -26,7 +26,6 @@ CHECK_SECONDS = 60.0
 """How old an index may be before somebody who looks at it makes a worker compare it with the files."""
 DETACHED_SECONDS = 60.0
 """How long the rows of a detached index stay, for those who just look at them."""
-_UNFINISHED = tuple(status.value for status in ContentStatus if not status.final)
 
 
 class Look(NamedTuple):
@@ -214,14 +213,6 @@ class ContentStore(ContentPages):
         """What a dataset is used for, which decides its limits."""
         with self._database.reading() as session:
             return _purpose(session, dataset_name)
-
-    def unfinished(self) -> tuple[str, ...]:
-        """Ids of the indexes that a worker still has to read, the oldest first."""
-        query = select(ContentIndexRow.id).where(
-            ContentIndexRow.status.in_(_UNFINISHED), ContentIndexRow.dataset_sequence.is_not(None)
-        )
-        with self._database.reading() as session:
-            return tuple(session.scalars(query.order_by(ContentIndexRow.sequence)))
 
     def counts(self) -> dict[ContentStatus, int]:
         """How many indexes have each status."""

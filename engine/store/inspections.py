@@ -103,13 +103,6 @@ class InspectionStore:
         """Raises NotFound."""
         return self._report(inspection_id, EvaluationEvent.FAIL, error=error)
 
-    def unfinished(self) -> tuple[str, ...]:
-        """Ids of the inspections that a worker still has to make, the oldest first."""
-        ended = [status.value for status in InspectionStatus if status.final]
-        query = select(InspectionRow.id).where(InspectionRow.status.not_in(ended)).order_by(InspectionRow.created)
-        with self._database.reading() as session:
-            return tuple(session.scalars(query))
-
     def abandoned(self, version: int) -> tuple[str, ...]:
         """Ids of the inspections of other versions than this one that nobody has made: their workers are gone."""
         row, ended = InspectionRow, [status.value for status in InspectionStatus if status.final]

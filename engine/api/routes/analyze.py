@@ -1,5 +1,6 @@
 """`/imageanalysis:analyze`: an image in, the model's tags or objects out."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -135,7 +136,7 @@ class Analyzer:
         return self._in_hand > 0 or time.monotonic() - self._ended < BUSY_SECONDS
 
     def _find(self, name: str, image: bytes, at_work: bool) -> "Findings":
-        findings = _find(self.service, name, image)
+        findings = _find(self.service, name, image, self._in_hand)
         if findings.novelty is not None and at_work:
             self._metrics.count_novelty(findings.model.name, findings.novelty)
             top = max(findings.tags, key=lambda tag: tag.probability)
@@ -215,12 +216,13 @@ def _unknown_model(model_name: str) -> ApiError:
     return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message, target="model-name")
 
 
-def _find(service: Service, model_name: str, image: bytes) -> Findings:
+def _find(service: Service, model_name: str, image: bytes, calls: int) -> Findings:
     record = trained_model(service, model_name)
     decoded = decoded_image(image, record.tiles)
     try:
         if record.model_kind is ModelKind.GENERIC_CLASSIFIER:
-            found = service.models.classify(record.id, decoded.pixels)
+            digest = hashlib.sha256(image).hexdigest()
+            found = service.models.classify(record.id, decoded.pixels, digest=digest, calls=calls)
             return Findings(record, decoded.width, decoded.height, found.tags, [], found.novelty)
         return Findings(record, decoded.width, decoded.height, [], service.models.detect(record.id, decoded))
     except ModelGone:

@@ -91,7 +91,9 @@ def _import(service: Service, name: str, digest: str, file: BinaryIO, content_ty
     onnx, metadata = _read_form(file, content_type)
     try:
         record = import_model(
-            service.store, service.objects, name, onnx, digest, metadata, seconds_max=service.settings.analyze_seconds
+            *(service.store, service.objects, name, onnx, digest, metadata),
+            weights_dir=service.settings.weights_dir,
+            seconds_max=service.settings.analyze_seconds,
         )
     except ImportRefused as error:
         raise invalid(str(error), target=error.part) from None

@@ -23,7 +23,16 @@ from vision_customization.engine.outcomes.outcomes import ImageName
 from vision_customization.engine.store.cipher import TokenCipher
 
 SHARD_IMAGES = 32
-"""Images of one step: the most that is done again after a process has died."""
+"""Images of a shard of a small dataset: the most that is done again after a process has died."""
+_SHARD_IMAGES_MAX = 512
+_SHARDS = 64
+"""A larger dataset has about so many shards, until they have _SHARD_IMAGES_MAX images: enough to occupy 32 workers until the
+end, and few enough for the queues."""
+
+
+def shard_images(images: int) -> int:
+    """How many images each shard of a dataset of this size has, but for the last."""
+    return min(_SHARD_IMAGES_MAX, max(SHARD_IMAGES, images // _SHARDS))
 
 
 AnnotatedImage = TaggedImage | MultiTaggedImage | BoxedImage
@@ -61,7 +70,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Images `start` to `stop` of one part: a step of the workflow."""
+    """Images `start` to `stop` of one part: a piece of the job."""
 
     part: int
     start: int
@@ -84,8 +93,9 @@ class Plan:
 
     def _shards_of(self, part: int) -> Iterator[Shard]:
         images = len(self.parts[part].images)
-        for start in range(0, images, SHARD_IMAGES):
-            yield Shard(part, start, min(start + SHARD_IMAGES, images))
+        size = shard_images(images)
+        for start in range(0, images, size):
+            yield Shard(part, start, min(start + size, images))
 
 
 Tagged = TypeVar("Tagged", TaggedImage, MultiTaggedImage)

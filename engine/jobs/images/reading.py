@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.address import BlobAddress, without_query
 from vision_customization.engine.blobs.reader import BlobError, BlobReader, NotModified
-from vision_customization.engine.jobs.errors import JobFailed, unreadable
+from vision_customization.engine.jobs.errors import JobCancelled, JobFailed, unreadable
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import AnnotatedImage
 from vision_customization.engine.jobs.images.working_ahead import Budget, Listed, OrderedAhead
@@ -28,10 +28,11 @@ from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, jpeg
 
 READERS = 16
-_READ_AHEAD_IMAGES = 64
-_DECODED_AHEAD_IMAGES = 32
+_READ_AHEAD_IMAGES = 32
+_DECODED_AHEAD_IMAGES = 16
 """Images of the size for a one-tile detector. The size of an image in memory is unknown until it is decoded."""
-_AHEAD_BYTES = 192 * 1024 * 1024
+_AHEAD_BYTES = 96 * 1024 * 1024
+"""Of one reading. A worker has two at a time."""
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class ImageReading:
     ) -> None:
         self._reader = reader
         self._on_wait = on_wait
+        self._closed = False
         self._access = access
         self._known = known
         self._kept = kept
@@ -121,6 +123,7 @@ class ImageReading:
         return decoded.result()
 
     def close(self) -> None:
+        self._closed = True
         for pool in (self._readers, self._decoders):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -131,7 +134,7 @@ class ImageReading:
             known = None
         etag = known.etag if known is not None else None
         try:
-            blob = self._access.read(self._reader, image.url, etag=etag, on_wait=self._on_wait)
+            blob = self._access.read(self._reader, image.url, etag=etag, on_wait=self._waits)
         except BlobError as error:
             raise unreadable(image.place, image.url, error) from None
         if isinstance(blob, NotModified):
@@ -140,6 +143,12 @@ class ImageReading:
         sha256 = hashlib.sha256(blob.data).hexdigest()
         lacks_thumbnail = self._thumbnails is not None and self._thumbnails.lacks(sha256)
         return _Fetched(image, url, blob.etag, sha256, blob.data, None, self._kept.has(sha256), lacks_thumbnail)
+
+    def _waits(self, why: str) -> None:
+        if self._closed:
+            raise JobCancelled  # nobody needs the blob any more
+        if self._on_wait is not None:
+            self._on_wait(why)
 
     def _decode(self, read: Future[_Fetched]) -> ReadImage:
         fetched = read.result()

@@ -1,7 +1,8 @@
 """The resources that all jobs of a worker share."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
+from vision_customization.engine.jobs.images.shared_clock import SharedClock
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import Store
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
@@ -38,3 +40,9 @@ class Resources:
     """How many workers share the machine's memory."""
     thumbnails: KeptThumbnails | None = None
     """Where jobs store thumbnails of the images that they decode, for people to look at; None if nobody does."""
+    withdrawn: Callable[[], bool] = lambda: False
+    """Whether the workflow of the calling thread was withdrawn, and should stop."""
+    cores: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a shard computes. Each computes with all threads, so two at once would only need more memory."""
+    clock: SharedClock = field(default_factory=SharedClock)
+    """Measures what each of the shards that run at once takes."""

@@ -1,12 +1,11 @@
 """Processes the images of a plan, shard by shard: reads each and stores its derived data. Repeating a shard is harmless."""
 
 import json
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import islice
-from typing import NotRequired, Self, TypedDict
+from typing import NotRequired, TypedDict
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.address import BlobAddress, BlobError
@@ -15,7 +14,7 @@ from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import AnnotatedImage, Plan, Shard
 from vision_customization.engine.jobs.images.reading import ImageReading, ReadImage
 from vision_customization.engine.jobs.images.resources import Resources
-from vision_customization.engine.jobs.steps.waiting import in_thread
+from vision_customization.engine.jobs.steps.waiting import CHECK_SECONDS, in_thread
 from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.store import BlobRecord
 
@@ -23,13 +22,12 @@ LOST = "Data derived from the images was lost or damaged during the job. Start i
 
 _CHUNK_IMAGES = 16
 _CHUNK_BYTES = 128 * 1024 * 1024
-_NOWHERE = Shard(-1, 0, 0)
 
 
 class ShardDone(TypedDict):
-    """A step's result for its shard. DBOS keeps it, so it is small: the derived data itself is stored as objects.
+    """A shard's result. DBOS keeps it, so it is small: the derived data itself is stored as objects.
     `images_embedded` counts the images whose data was not stored before, `images_outdated` those of them with data of another
-    version, which older engines did not count."""
+    version. `seconds` is the shard's part of the worker's time."""
 
     images_read: int
     images_embedded: int
@@ -38,7 +36,7 @@ class ShardDone(TypedDict):
 
 
 class Shards:
-    """The images of one job. Shards come in the plan's order; images are read ahead of them.
+    """The images of one job.
 
     Args:
         keeping: derives and stores the images' data.
@@ -62,41 +60,40 @@ class Shards:
         self._plan = plan
         self._check = check
         self._on_wait = on_wait
-        self._reading: ImageReading | None = None
-        self._next = _NOWHERE
-
-    def close(self) -> None:
-        if self._reading is not None:
-            self._reading.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def keep(self, shard: Shard) -> ShardDone:
         """Make sure that the data of a shard's images is stored. Raises JobFailed, JobCancelled, SourceUnreachable."""
-        started = time.monotonic()
-        reading = self._reading_from(shard)
-        # If this shard fails, its reading is abandoned: a second attempt must begin at the first image again.
-        self._next = _NOWHERE
         digests: list[str] = []
         read = embedded = 0
         outdated_before = self._keeping.outdated
-        for images in chunks(reading, shard.stop - shard.start, self._check):
-            thumbnails = in_thread(partial(self._keep_thumbnails, images))  # beside the networks: blobs wait for the network
-            embedded += self._keeping.add({image.record.sha256: image.pixels for image in images if image.pixels is not None})
-            self._resources.store.known_blobs.remember(image.record for image in images if image.read and image.record.etag)
-            thumbnails.result()
-            digests += [image.record.sha256 for image in images]
-            read += sum(image.read for image in images)
-        self._resources.objects.put(_digests_key(self._job, shard), json.dumps(digests).encode(), durable=False)
-        self._next = Shard(shard.part, shard.stop, shard.stop)
+        with self._resources.clock.measuring() as taken:
+            with closing(self._reading(shard)) as reading:
+                for images in chunks(reading, shard.stop - shard.start, self._check):
+                    thumbnails = in_thread(partial(self._keep_thumbnails, images))  # beside the networks: blobs are waited for
+                    new = {image.record.sha256: image.pixels for image in images if image.pixels is not None}
+                    if new:
+                        with self._computing():
+                            embedded += self._keeping.add(new)
+                    self._resources.store.known_blobs.remember(
+                        image.record for image in images if image.read and image.record.etag
+                    )
+                    thumbnails.result()
+                    digests += [image.record.sha256 for image in images]
+                    read += sum(image.read for image in images)
+            self._resources.objects.put(_digests_key(self._job, shard), json.dumps(digests).encode(), durable=False)
         outdated = self._keeping.outdated - outdated_before
-        return ShardDone(
-            images_read=read, images_embedded=embedded, images_outdated=outdated, seconds=time.monotonic() - started
-        )
+        return ShardDone(images_read=read, images_embedded=embedded, images_outdated=outdated, seconds=taken.seconds)
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """The worker's cores: one shard computes with all of them while the others read."""
+        cores = self._resources.cores
+        while not cores.acquire(timeout=CHECK_SECONDS):
+            self._check()
+        try:
+            yield
+        finally:
+            cores.release()
 
     def keep_again(self, part: int, shards: int, lost: Collection[str]) -> None:
         """Repeat those of the first `shards` shards of a part that have one of the `lost` images, by SHA-256."""
@@ -119,14 +116,10 @@ class Shards:
             raise JobFailed(FailureCode.UNKNOWN, LOST)
         return digests
 
-    def _reading_from(self, shard: Shard) -> ImageReading:
-        """The reading positioned at the shard's first image: the previous shard's, or a new one after a restart."""
-        if self._reading is not None and (shard.part, shard.start) == (self._next.part, self._next.start):
-            return self._reading
-        self.close()
+    def _reading(self, shard: Shard) -> ImageReading:
         part = self._plan.parts[shard.part]
-        images = part.images[shard.start :]
-        self._reading = ImageReading(
+        images = part.images[shard.start : shard.stop]
+        return ImageReading(
             images,
             self._resources.reader,
             part.access,
@@ -138,7 +131,6 @@ class Shards:
             on_wait=self._on_wait,
             thumbnails=self._resources.thumbnails,
         )
-        return self._reading
 
     def _keep_thumbnails(self, images: Sequence[ReadImage]) -> None:
         made = {image.record.sha256: image.thumbnail for image in images if image.thumbnail is not None}

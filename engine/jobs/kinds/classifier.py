@@ -15,18 +15,22 @@ from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.plan import Part
+from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.classifier_performance import Measured, estimated, estimated_tags, measured
-from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
+    Item,
     Outcome,
+    PlannedTraining,
     Progress,
-    Step,
     Training,
     TrainingJob,
+    Wired,
     advanced,
 )
+from vision_customization.engine.jobs.queue import FITTING_QUEUE
+from vision_customization.engine.jobs.steps.pieces import Pieces, Step
 from vision_customization.engine.learning import (
     Classifier,
     LearningError,
@@ -56,6 +60,14 @@ class Fitted(FittedFacts):
     seconds: float
 
 
+class Finished(TypedDict):
+    """The result of the last piece: performance and artifact, as the contract writes them."""
+
+    performance: dict[str, Any] | None
+    artifact: dict[str, Any]
+    progress: Wired
+
+
 class TrainingOptions(TypedDict):
     """What both trainings of a classifier are told: see `train_classifier`."""
 
@@ -71,29 +83,43 @@ class ClassifierTraining(Training):
         self._weights_dir = weights_dir
         self._embedding = Embedding(job.resources)
 
-    def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
+    def learn(self, pieces: Pieces, planned: PlannedTraining, progress: Progress) -> Outcome:
         progress.advance(stage="reading and embedding images")
-        shards_done = []
-        for part, shards in enumerate(planned["shards"]):
-            done = 0
-            for index in range(shards):
-                # When the budget ends, the training learns from the images read so far. All test images are evaluated.
-                if part == TRAINING and progress.has_spent(_READING_BUDGET_SHARE):
-                    break
-                position = sum(planned["shards"][:part]) + index + 1
-                share = 0.02 + 0.78 * position / sum(planned["shards"])
-                self._read_shard(step, progress, self._embedding, part, index, share)
-                done += 1
-            shards_done.append(done)
-        fitted: Fitted = step("fit", self.fit, shards_done[TRAINING], progress.now.seconds, progress.now)
+        shards = [(part, index) for part, count in enumerate(planned["shards"]) for index in range(count)]
+
+        def enough(shard: Item) -> bool:
+            # When the budget ends, the training learns from the images read so far. All test images are evaluated.
+            return shard[0] == TRAINING and progress.has_spent(_READING_BUDGET_SHARE)
+
+        def share_of(done: int) -> float:
+            return 0.02 + 0.78 * done / len(shards)
+
+        read = self._read(pieces, progress, "embed", self.keep_shard, shards, share_of, enough)
+        if len(read) < len(shards):
+            tests = [shard for shard in shards if shard[0] != TRAINING]
+            read += self._read(pieces, progress, "embed then", self.keep_shard, tests, lambda _done: 0.8)
+        counts = [sum(part == of for of, _ in read) for part in range(len(planned["shards"]))]
+        finish: Finished = pieces.run(FITTING_QUEUE, "fit", self.finish, counts, progress.wired)
+        progress.now = TrainingProgress.model_validate(finish["progress"])
+        return finish["performance"], finish["artifact"]
+
+    def keep_shard(self, part: int, index: int) -> ShardDone:
+        """Embed the images of a shard: a piece."""
+        return self._job.keep(Embedding(self._job.resources), part, index)
+
+    def finish(self, step: Step, shards: Sequence[int], progress_before: Wired) -> Finished:
+        """Fit on the first so many shards of each part, evaluate and export: a piece."""
+        progress = Progress(step, self._job.report, now=progress_before)
+        fitted: Fitted = step("fit", self.fit, shards[TRAINING], progress.now.seconds, progress.now)
         progress.advance(stage="evaluating", share=0.9, seconds=progress.now.seconds + fitted["seconds"])
         performance = fitted["performance"]
-        if len(shards_done) > 1:
+        if len(shards) > 1:
             progress.report()
-            performance = step("evaluate", self.evaluate, shards_done[TEST])
+            performance = step("evaluate", self.evaluate, shards[TEST])
         progress.advance(stage="exporting", share=0.95)
         progress.report()
-        return performance, step("export", self.export, fitted, performance)
+        artifact = step("export", self.export, fitted, performance)
+        return Finished(performance=performance, artifact=artifact, progress=progress.wired)
 
     def fit(self, shards: int, used_seconds: float, progress: TrainingProgress) -> Fitted:
         """Fit the classifier on the first `shards` shards of training images. Raises JobFailed, JobCancelled."""

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -21,21 +21,25 @@ from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.pictures import Pictures
+from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.checkpointed_learner import CheckpointedLearner, Phase
 from vision_customization.engine.jobs.kinds.detector_performance import Measured, in_pixels, measured, measured_at_once
 from vision_customization.engine.jobs.kinds.detector_progress import Begun, Stretch, affordable, finished, learnt
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, LearningImages, boxed
-from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.pace import pace_of, record_pace
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
+    Item,
     Outcome,
+    PlannedTraining,
     Progress,
-    Step,
     Training,
     TrainingJob,
+    Wired,
 )
+from vision_customization.engine.jobs.queue import JUDGING_QUEUE, LEARNING_QUEUE
+from vision_customization.engine.jobs.steps.pieces import Pieces, Step
 from vision_customization.engine.learning.detection.artifact import DetectorSession, export_detector
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
 from vision_customization.engine.learning.pretrained.nanodet import with_classes
@@ -55,6 +59,13 @@ _VALIDATED, _VALIDATED_LEAST = 24, 4
 _READING_BUDGET_SHARE, _BUDGET_SHARE = 0.45, 0.9
 
 
+class Learnt(TypedDict):
+    """The result of the piece that learns."""
+
+    begun: Begun
+    progress: Wired
+
+
 class DetectorTraining(Training):
     """The training of a detector with `tiles` × `tiles` tiles."""
 
@@ -65,24 +76,50 @@ class DetectorTraining(Training):
         self._pictures = Pictures(job.resources.objects, tiles)
         self._found = FoundObjects(job.resources.objects, job.name, self._open_session, job.check)
         self._learner: CheckpointedLearner | None = None
-        self._read: LearningImages | None = None
+        self._read_images: LearningImages | None = None
 
-    def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
+    def learn(self, pieces: Pieces, planned: PlannedTraining, progress: Progress) -> Outcome:
         progress.advance(stage="reading images")
-        read = 0
-        for index in range(planned["shards"][TRAINING]):
-            # When half of the budget is spent, the training learns from the images read so far. All test images are evaluated.
-            if progress.has_spent(_READING_BUDGET_SHARE):
-                break
-            share = 0.02 + 0.13 * (index + 1) / planned["shards"][TRAINING]
-            self._read_shard(step, progress, self._pictures, TRAINING, index, share)
-            read += 1
-        if len(planned["shards"]) > 1:  # for measuring the training's progress
+        shards = [(TRAINING, index) for index in range(planned["shards"][TRAINING])]
+
+        def enough(_shard: Item) -> bool:
+            # When half of the budget is spent, the training learns from the images read so far.
+            return progress.has_spent(_READING_BUDGET_SHARE)
+
+        def share_of(done: int) -> float:
+            return 0.02 + 0.13 * done / len(shards)
+
+        read = len(self._read(pieces, progress, "embed", self.keep_shard, shards, share_of, enough))
+        tests = planned["shards"][TEST] if len(planned["shards"]) > 1 else 0
+        if tests:  # for measuring the training's progress
             before = progress.now
-            self._read_shard(step, progress, self._pictures, TEST, 0, 0.15)
+            self._read(pieces, progress, "embed", self.keep_shard, [(TEST, 0)], lambda _done: 0.15)
             # They are counted when the model is evaluated on them.
             progress.advance(images_read=before.images_read, images_embedded=before.images_embedded)
+        learnt: Learnt = pieces.run(LEARNING_QUEUE, "learn", self.learn_from, read, progress.budget_seconds, progress.wired)
+        progress.now = TrainingProgress.model_validate(learnt["progress"])
+        progress.advance(stage="evaluating", share=0.93, message=None)
+        progress.report()
+        if tests:
+            shards = [(TEST, index) for index in range(tests)]
+            self._read(pieces, progress, "detect", self.detect_in, shards, lambda done: 0.93 + 0.05 * done / tests)
+        progress.advance(stage="exporting", share=0.98)
+        progress.report()
+        outcome: Outcome = pieces.run(JUDGING_QUEUE, "publish", self.finish, tests, learnt["begun"], progress.now.steps_done)
+        return outcome
 
+    def keep_shard(self, part: int, index: int) -> ShardDone:
+        """Store the pictures of a shard: a piece."""
+        return self._job.keep(self._pictures, part, index)
+
+    def detect_in(self, part: int, index: int) -> ShardDone:
+        """Detect in the images of a shard: a piece."""
+        return self._job.keep(self._found, part, index)
+
+    def learn_from(self, step: Step, read: int, budget_seconds: float, progress_before: Wired) -> Learnt:
+        """Learn from the first `read` shards in stretches, and write the model's file: a piece, since one worker has the
+        network in memory from stretch to stretch. Raises JobFailed, JobCancelled."""
+        progress = Progress(step, self._job.report, budget_seconds, progress_before)
         begun: Begun = step("begin", self.begin, read)
         progress.advance(stage="learning", steps=sum(begun["phases"]), steps_done=0)
         progress.report()
@@ -98,18 +135,14 @@ class DetectorTraining(Training):
             message = "The time budget ran out before the training could begin. Increase timeBudgetInHours."
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
         step("export", self.export, read, begun, phases)
-        progress.advance(stage="evaluating", share=0.93, message=None)
-        progress.report()
-        if len(planned["shards"]) > 1:
-            for index in range(planned["shards"][TEST]):
-                share = 0.93 + 0.05 * (index + 1) / planned["shards"][TEST]
-                self._read_shard(step, progress, self._found, TEST, index, share, name="detect")
-            performance = step("evaluate", self.evaluate, planned["shards"][TEST])
-        else:
-            performance = step("estimated", self.estimated)
-        progress.advance(stage="exporting", share=0.98)
-        progress.report()
-        return performance, step("publish", self.publish, begun, performance, progress.now.steps_done)
+        self._learner = self._read_images = None
+        return Learnt(begun=begun, progress=progress.wired)
+
+    def finish(self, step: Step, tests: int, begun: Begun, steps: int) -> Outcome:
+        """Compute the performance on the first `tests` shards of test images, or on the held-out images, and publish the
+        model: a piece."""
+        performance = step("evaluate", self.evaluate, tests) if tests else step("estimated", self.estimated)
+        return performance, step("publish", self.publish, begun, performance, steps)
 
     def begin(self, shards: int) -> Begun:
         """Choose the recipe for the images read. Raises JobFailed, JobCancelled."""
@@ -260,12 +293,12 @@ class DetectorTraining(Training):
 
     def _images(self, shards: int) -> LearningImages:
         """The images, independent of the order in the annotation files. Built once, because it reads each shard's digests."""
-        if self._read is None:
+        if self._read_images is None:
             kept = self._job.shards(self._pictures)
             tests = boxed(kept, TEST, 1) if len(self._job.plan.parts) > 1 else None
             validated = max(_VALIDATED_LEAST, _VALIDATED // self._tiles**2)
-            self._read = LearningImages.split(boxed(kept, TRAINING, shards), tests, validated, self._pictures.miniature)
-        return self._read
+            self._read_images = LearningImages.split(boxed(kept, TRAINING, shards), tests, validated, self._pictures.miniature)
+        return self._read_images
 
     def _validation(self, learner: CheckpointedLearner, shards: int) -> float | None:
         """mAP@50 on a few images. None in the second phase, which learns from the images that the first is evaluated on."""

@@ -15,6 +15,7 @@ from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds import classifier_performance, detector_performance
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.names import evaluation_job
+from vision_customization.engine.jobs.steps.pieces import Step
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.objects.keys import artifact_key, head_key, outcomes_key
@@ -32,12 +33,16 @@ class EvaluationRun(Job):
         self._embedding = Embedding(resources)
         self._found = FoundObjects(resources.objects, self.name, self._open_session, self.check)
 
-    def check(self) -> None:
+    def check_wanted(self) -> None:
         """Raises JobCancelled if the model was deleted, and the evaluation with it: nothing else can cancel an evaluation."""
         self._record()
 
-    def read_annotations(self) -> Planned:
-        """Make the plan. Raises JobFailed, JobCancelled."""
+    def read_annotations(self, step: Step) -> Planned:
+        """Make the plan: a piece. Raises JobFailed, JobCancelled."""
+        planned: Planned = step("read annotations", self.make_plan)
+        return planned
+
+    def make_plan(self) -> Planned:
         started = time.monotonic()
         try:
             evaluation = self.resources.store.evaluations.begin(self._evaluation_id)
@@ -50,9 +55,14 @@ class EvaluationRun(Job):
         part = self.read_dataset(evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind, multi_label=multi_label)
         return self.keep_plan(Plan((with_tags(part, tags, model.name),)), time.monotonic() - started)
 
-    def keep_shard(self, index: int) -> ShardDone:
-        """Read a shard of the test images, and store their features, or the objects that the detector finds in them."""
-        return self.keep(self._found if self.plan.parts[0].boxed else self._embedding, 0, index)
+    def keep_shard(self, part: int, index: int) -> ShardDone:
+        """Read a shard of the test images, and store their features, or the objects that the detector finds in them: a
+        piece."""
+        return self.keep(self._found if self.plan.parts[0].boxed else Embedding(self.resources), part, index)
+
+    def judge(self, step: Step, shards: int) -> None:
+        """Compute the metrics from what was kept of the first so many shards: a piece."""
+        step("finish", self.finish, shards)
 
     def finish(self, shards: int) -> None:
         evaluation = self._record()

@@ -1,5 +1,7 @@
 """The common parts of trainings and evaluations: a plan, its images, and the objects of a job."""
 
+import threading
+from collections.abc import Callable
 from typing import TypedDict
 
 from vision_customization.contract.enums import ModelKind, Purpose
@@ -7,7 +9,7 @@ from vision_customization.engine.jobs.errors import JobCancelled
 from vision_customization.engine.jobs.images.dataset import read_dataset
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.memory import check_memory
-from vision_customization.engine.jobs.images.plan import Part, Plan, Plans
+from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone, Shards
 from vision_customization.engine.objects.keys import job_key
@@ -29,16 +31,19 @@ class Job:
         self._plans = plans
         self.name = job
         self._closed = False
-        self._waited = False
         self._plan: Plan | None = None
-        self._shards: dict[Keeping, Shards] = {}
+        self._opening = threading.Lock()
 
     def close(self) -> None:
         self._closed = True
-        for shards in self._shards.values():
-            shards.close()
 
     def check(self) -> None:
+        """Raises JobCancelled if the job, or the piece of it that the calling thread works on, should stop."""
+        if self.resources.withdrawn():
+            raise JobCancelled
+        self.check_wanted()
+
+    def check_wanted(self) -> None:
         """Raises JobCancelled if the job should stop."""
         raise NotImplementedError
 
@@ -48,20 +53,26 @@ class Job:
     def _waits(self, why: str) -> None:
         if self._closed:
             raise JobCancelled  # the job no longer needs the blob
-        self._waited = True
         self.tell_waiting(why)
 
     @property
     def plan(self) -> Plan:
-        if self._plan is None:
-            self._plan = self._plans.get(self.name)
-        return self._plan
+        with self._opening:
+            if self._plan is None:
+                self._plan = self._plans.get(self.name)
+            return self._plan
 
-    def shards(self, keeping: Keeping) -> Shards:
+    def shards(self, keeping: Keeping, on_wait: Callable[[str], None] | None = None) -> Shards:
         """The plan's images, whose data `keeping` derives and stores."""
-        if keeping not in self._shards:
-            self._shards[keeping] = Shards(self.resources, keeping, self.name, self.plan, self.check, self._waits)
-        return self._shards[keeping]
+        return Shards(self.resources, keeping, self.name, self.plan, self.check, on_wait or self._waits)
+
+    def told(self, part: int, index: int) -> str:
+        """Which images shard number `index` of a part has, in words."""
+        shard = self._shard(part, index)
+        return f"images {shard.start + 1:,} to {shard.stop:,} of dataset '{self.plan.parts[part].dataset}'"
+
+    def _shard(self, part: int, index: int) -> Shard:
+        return [shard for shard in self.plan.shards if shard.part == part][index]
 
     def read_dataset(self, name: str | None, purpose: Purpose, kind: ModelKind, *, multi_label: bool | None = None) -> Part:
         """Raises JobFailed, JobCancelled, SourceUnreachable."""
@@ -73,7 +84,8 @@ class Job:
         for part in plan.parts:
             check_memory(part, self.resources.extractor.dimensions, self.resources.workers)
         self._plans.put(self.name, plan)
-        self._plan = plan
+        with self._opening:
+            self._plan = plan
         counts = [0] * len(plan.parts)
         for shard in plan.shards:
             counts[shard.part] += 1
@@ -82,11 +94,15 @@ class Job:
     def keep(self, keeping: Keeping, part: int, index: int) -> ShardDone:
         """Read shard number `index` of a part, and store the data that `keeping` derives from it."""
         self.check()
-        shard = [shard for shard in self.plan.shards if shard.part == part][index]
-        self._waited = False
-        done = self.shards(keeping).keep(shard)
+        shard, waited = self._shard(part, index), threading.Event()
+
+        def waits(why: str) -> None:
+            waited.set()
+            self._waits(why)
+
+        done = self.shards(keeping, waits).keep(shard)
         # A shard of mostly kept images, or one that waited for its storage, says little about this machine.
-        if keeping.measures and not self._waited and 2 * done["images_embedded"] > shard.stop - shard.start:
+        if keeping.measures and not waited.is_set() and 2 * done["images_embedded"] > shard.stop - shard.start:
             self.resources.store.speeds.record(keeping.measures, done["images_embedded"], done["seconds"])
         return done
 

@@ -7,9 +7,9 @@ import logging
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NotRequired
+from typing import Any
 
 from vision_customization.contract.enums import ModelKind, ModelStatus, Purpose
 from vision_customization.contract.errors import FailureCode
@@ -17,12 +17,13 @@ from vision_customization.contract.models import Artifact, ModelPerformance, Tra
 from vision_customization.contract.training_time import Workload, budget_fault
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import content_of, with_tags
-from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.names import training_job
+from vision_customization.engine.jobs.priority import due
+from vision_customization.engine.jobs.steps.pieces import Pieces, Step
 from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
 from vision_customization.engine.store import ModelRecord, NotFound, TrainingContent
 
@@ -30,29 +31,30 @@ TRAINING, TEST = 0, 1
 """Parts of a training's plan."""
 _log = logging.getLogger(__name__)
 
-
-Step = Callable[..., Any]
-"""`step(name, function, *arguments)` runs a step of a workflow, or returns its recorded result."""
-
-
 Outcome = tuple[dict[str, Any] | None, dict[str, Any]]
 """A model's performance, if it was measured, and its artifact, as the contract writes them."""
 
 
-class PlannedTraining(Planned):
-    """Adds the model's kind and tiles, which decide the further steps and never change."""
+Wired = dict[str, Any]
+"""A `TrainingProgress` as JSON."""
 
-    kind: NotRequired[str]
-    tiles: NotRequired[int]
-    """Both are absent if an older engine, which did not record them, ran the step."""
+
+class PlannedTraining(Planned):
+    """Adds the model's time budget, and the priority of the training's pieces."""
+
+    budget_seconds: float
+    priority: int
 
 
 class Progress:
-    """The progress of a training, as its workflow runs. `budget_seconds` bounds its compute time."""
+    """The progress of a training, as a workflow runs: the training's own, or that of a piece, which begins with what the
+    training's had come to. `budget_seconds` bounds its compute time."""
 
-    def __init__(self, step: Step, report: Callable[[TrainingProgress], None]) -> None:
-        self.now = TrainingProgress(stage="reading annotations")
-        self.budget_seconds = 0.0
+    def __init__(
+        self, step: Step, report: Callable[[TrainingProgress], None], budget_seconds: float = 0.0, now: Wired | None = None
+    ) -> None:
+        self.now = TrainingProgress(stage="reading annotations") if now is None else TrainingProgress.model_validate(now)
+        self.budget_seconds = budget_seconds
         self._step = step
         self._report = report
 
@@ -63,6 +65,11 @@ class Progress:
     def report(self) -> None:
         """Store it for the callers of the API, as a step of the workflow."""
         self._step("report", self._report, self.now)
+
+    @property
+    def wired(self) -> Wired:
+        """It as JSON, to hand it over to a piece, or back."""
+        return self.now.to_wire()
 
     def has_spent(self, share: float) -> bool:
         """Whether this share of the budget is spent."""
@@ -76,14 +83,13 @@ class TrainingJob(Job):
     def __init__(self, resources: Resources, plans: Plans, model_id: str) -> None:
         super().__init__(resources, plans, training_job(model_id))
         self.model_id = model_id
-        self._reported = TrainingProgress(stage="reading annotations")
 
-    def check(self) -> None:
+    def check_wanted(self) -> None:
         if self.resources.store.models.cancellation_requested(self.model_id):
             raise JobCancelled
 
     def kind_and_tiles(self) -> tuple[str, int]:
-        """The model's kind and tiles. For a deleted model any will do: its next step ends the job."""
+        """The model's kind and tiles, which never change. For a deleted model any will do: its next step ends the job."""
         try:
             model = self.resources.store.models.by_id(self.model_id)
         except NotFound:
@@ -99,7 +105,8 @@ class TrainingJob(Job):
         kind = model.model_kind
         training = self.read_dataset(model.training_dataset_name, Purpose.TRAINING, kind)
         work = Workload(kind, len(training.images), len(training.tags), model.tiles)
-        if fault := budget_fault(work, model.time_budget_in_hours, self.resources.store.speeds.get()):
+        speed = self.resources.store.speeds.get()
+        if fault := budget_fault(work, model.time_budget_in_hours, speed):
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, fault)
         parts = [training]
         if model.test_dataset_name is not None:
@@ -107,13 +114,12 @@ class TrainingJob(Job):
             parts.append(with_tags(test, training.tags, model.name))
         self._record_content(content_of(training))
         planned = self.keep_plan(Plan(tuple(parts)), time.monotonic() - started)
-        return PlannedTraining(**planned, kind=kind.value, tiles=model.tiles)
-
-    def keep_and_report(self, keeping: Keeping, part: int, index: int, before: TrainingProgress, share: float) -> ShardDone:
-        """Process shard number `index` of a part; `share` is how much of the training is done after it."""
-        done = self.keep(keeping, part, index)
-        self.report(embedded(before, done, share))
-        return done
+        image_seconds = speed.embedded_image_seconds if kind is ModelKind.GENERIC_CLASSIFIER else speed.read_image_seconds
+        return PlannedTraining(
+            **planned,
+            budget_seconds=model.time_budget_in_hours * 3600.0,
+            priority=due(time.time(), planned["images"] * image_seconds),
+        )
 
     def put_artifact(self, onnx: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Write the model's file and its metadata. Returns the artifact, as the contract writes it."""
@@ -166,11 +172,12 @@ class TrainingJob(Job):
         self._discard(record)
 
     def tell_waiting(self, why: str) -> None:
-        if self._reported.message != why:
-            self.report(advanced(self._reported, message=why))
+        with suppress(NotFound):
+            progress = self.resources.store.models.by_id(self.model_id).progress
+            if progress is not None and progress.message != why:
+                self.report(advanced(progress, message=why))
 
     def report(self, progress: TrainingProgress) -> None:
-        self._reported = progress
         try:
             self.resources.store.models.report_progress(self.model_id, progress)
         except NotFound:
@@ -205,6 +212,10 @@ class TrainingJob(Job):
         self.clean_up()
 
 
+Item = tuple[int, int]
+"""A shard, by its part and its number in it."""
+
+
 class Training(ABC):
     """The steps of a training of one kind of model, between its plan and its end."""
 
@@ -212,15 +223,51 @@ class Training(ABC):
         self._job = job
 
     @abstractmethod
-    def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
-        """Run the steps that learn, evaluate and export. Raises JobFailed, JobCancelled."""
+    def learn(self, pieces: Pieces, planned: PlannedTraining, progress: Progress) -> Outcome:
+        """Read, learn, evaluate and export, all in pieces. Raises JobFailed, JobCancelled."""
 
-    def _read_shard(
-        self, step: Step, progress: Progress, keeping: Keeping, part: int, index: int, share: float, name: str = "embed"
-    ) -> None:
-        """Read one shard of a part, as a step; `share` is how much of the training is done after it."""
-        done: ShardDone = step(f"{name} {part}/{index}", self._job.keep_and_report, keeping, part, index, progress.now, share)
-        progress.now = embedded(progress.now, done, share)
+    def close(self) -> None:
+        self._job.close()
+
+    def check(self) -> None:
+        self._job.check()
+
+    def read_annotations(self, step: Step) -> PlannedTraining:
+        """As the job's: a piece."""
+        planned: PlannedTraining = step("read annotations", self._job.read_annotations)
+        return planned
+
+    def _read(
+        self,
+        pieces: Pieces,
+        progress: Progress,
+        name: str,
+        keep: Callable[[int, int], ShardDone],
+        shards: Sequence[Item],
+        share_of: Callable[[int], float],
+        enough: Callable[[Item], bool] = lambda _shard: False,
+    ) -> list[Item]:
+        """Read shards, each (part, number), as pieces that `keep` them. Returns those that were read before there was enough.
+
+        Args:
+            share_of: how much of the training is done after so many of the shards.
+        """
+        read: list[Item] = []
+
+        def then(done: ShardDone) -> TrainingProgress:
+            return embedded(progress.now, done, share_of(len(read) + 1))
+
+        for shard, done in pieces.spread(
+            name,
+            keep,
+            shards,
+            enough=enough,
+            after=lambda _shard, done: self._job.report(then(done)),
+            told=lambda shard: self._job.told(*shard),
+        ):
+            progress.now = then(done)
+            read.append(shard)
+        return read
 
 
 def embedded(before: TrainingProgress, done: ShardDone, share: float) -> TrainingProgress:

@@ -16,13 +16,25 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
-from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
+from vision_customization.engine.jobs.names import (
+    evaluation_job,
+    index_job,
+    inspection_job,
+    owner,
+    recognition_job,
+    training_job,
+)
 from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import (
+    ENDED,
+    EVALUATION_WORKFLOW,
     INSPECTION_QUEUE,
     INSPECTION_WORKFLOW,
-    QUEUES,
     RECOVERY_ATTEMPTS_MAX,
+    TRAINING_WORKFLOW,
+    WAITING_ATTEMPTS_MAX,
+    WORKER_CONCURRENCY,
+    WORKFLOWS_VERSION,
     JobQueue,
 )
 from vision_customization.engine.models.importing import sweep_imports, sweep_models
@@ -31,7 +43,6 @@ from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import ModelRecord, NotFound, Store, Unfinished
 
 _log = logging.getLogger(__name__)
-_ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 
 class Caretaker:
@@ -69,6 +80,10 @@ class Caretaker:
         queued workflows that should not start. Returns whether any job had not ended before."""
         unfinished = self._store.unfinished()
         statuses = self._queue.statuses(_jobs_of(unfinished))
+        for job, status in list(statuses.items()):
+            if status.status == "ENQUEUED" and _older(status):  # those that run are left to their worker while it lives
+                self._begin_again(status)
+                del statuses[job]
         for model_id in unfinished.models:
             self._settle_training(model_id, statuses.get(training_job(model_id)))
         for inspection_id in unfinished.inspections:
@@ -83,9 +98,10 @@ class Caretaker:
         ):
             for id_ in ids:
                 self._settle(id_, job_of(id_), statuses, settle_unknown, fail)
-        for id_ in store.inspections.abandoned(VERSION):  # an autoscaler would keep a worker for them
-            with suppress(NotFound):
-                store.inspections.fail(id_, _abandoned())
+        if unfinished.inspections:
+            for id_ in store.inspections.abandoned(VERSION):  # an autoscaler would keep a worker for them
+                with suppress(NotFound):
+                    store.inspections.fail(id_, _abandoned())
         return any(unfinished)
 
     def rescue(self) -> list[str]:
@@ -103,7 +119,10 @@ class Caretaker:
             try:
                 # We hold the dead worker's lock, so no other caretaker rescues it and it cannot return: its jobs are orphans.
                 for workflow in self._queue.running(worker):
-                    if workflow.queue_name not in QUEUES.values():
+                    if _older(workflow):
+                        self._begin_again(workflow)
+                        continue
+                    if workflow.queue_name not in WORKER_CONCURRENCY:
                         continue  # of another version of the engine, whose workers see to it
                     if self._begun_too_often(workflow):
                         _log.error("%s is given up: every worker that took it died", workflow.workflow_id)
@@ -117,12 +136,18 @@ class Caretaker:
         return rescued
 
     def _begun_too_often(self, workflow: WorkflowStatus) -> bool:
-        """Count how often workers have begun a job. DBOS's own count starts again if a job changes its worker."""
-        key = f"{job_key(workflow.workflow_id)}/begun"
+        """Count how often workers have begun a job or a piece. DBOS's own count starts again if it changes its worker."""
+        job = owner(workflow.workflow_id)
+        key = f"{job_key(job)}/begun{workflow.workflow_id.removeprefix(job)}"
         before = int(self._objects.get(key)) if self._objects.exists(key) else 0
         begun = before + max(1, workflow.recovery_attempts or 0)
         self._objects.put(key, str(begun).encode())
-        return begun > RECOVERY_ATTEMPTS_MAX
+        waits = workflow.name in (TRAINING_WORKFLOW, EVALUATION_WORKFLOW)
+        return begun > (WAITING_ATTEMPTS_MAX if waits else RECOVERY_ATTEMPTS_MAX)
+
+    def _begin_again(self, workflow: WorkflowStatus) -> None:
+        _log.warning("%s was begun by an older version of the engine: it begins again", workflow.workflow_id)
+        self._queue.begin_again(workflow)
 
     def _settle(
         self,
@@ -137,7 +162,8 @@ class Caretaker:
         status = statuses.get(job)
         if status is None:
             settle_unknown(id_)
-        elif status.status in _ENDED:
+        elif status.status in ENDED:
+            self._queue.withdraw_pieces(job)
             with suppress(NotFound):
                 fail(id_, _died(FailureCode.INTERNAL_SERVER_ERROR))
             self._objects.delete(job_key(job))
@@ -166,7 +192,8 @@ class Caretaker:
                     self._discard(self._store.models.cancel(model_id))
                 elif status is None:
                     self._queue.enqueue_training(model_id)
-            elif status.status in _ENDED:
+            elif status.status in ENDED:
+                self._queue.withdraw_pieces(status.workflow_id)
                 self._discard(self._store.models.fail(model_id, _died(FailureCode.UNKNOWN)))
 
     def _discard(self, model: ModelRecord) -> None:
@@ -174,6 +201,14 @@ class Caretaker:
         if model.status is not ModelStatus.SUCCEEDED:
             self._objects.delete(model_key(model.id))
         self._objects.delete(job_key(training_job(model.id)))
+
+
+def _older(status: WorkflowStatus) -> bool:
+    """Whether only engines before this one would run a workflow. Inspections have versions of their own."""
+    if status.name == INSPECTION_WORKFLOW and status.queue_name != INSPECTION_QUEUE:
+        return False
+    version = status.app_version or ""
+    return version.isdigit() and int(version) < int(WORKFLOWS_VERSION)
 
 
 def _jobs_of(unfinished: Unfinished) -> list[str]:

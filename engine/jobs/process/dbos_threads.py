@@ -13,6 +13,7 @@ the only one that knows its internals:
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,9 @@ from dbos import DBOS, DBOSConfig, _dbos
 
 RESTING_SECONDS = 60.0
 """How often DBOS looks into a queue while the engine rests. Work wakes it before; if that is lost, `Worker.look` does."""
+
+GAP_SECONDS = 0.1
+"""At least so long DBOS does not look into a queue again, however many jobs are put into queues meanwhile."""
 
 NOTHING_SECONDS = 10.0
 """How often DBOS looks for messages and events between workflows, and for schedules: the engine has none."""
@@ -29,7 +33,7 @@ def rarely_look(config: DBOSConfig) -> None:
     """Make DBOS look rarely for what the engine does not use: messages, events and schedules."""
     config["notification_listener_polling_interval_sec"] = NOTHING_SECONDS
     config["notification_coalesce_sec"] = NOTHING_SECONDS
-    config["scheduler_polling_interval_sec"] = NOTHING_SECONDS
+    config["scheduler_polling_interval_sec"] = 30 * NOTHING_SECONDS
 
 
 class Pause(threading.Event):
@@ -70,6 +74,8 @@ class Pause(threading.Event):
         Returns whether it is stopped."""
         with self._changed:
             seen = getattr(self._seen, "awakenings", self._awakenings)
+            if (gap := getattr(self._seen, "until", 0.0) - time.monotonic()) > 0:
+                self._changed.wait_for(lambda: self._stopped, gap)
 
             def over() -> bool:
                 return self._stopped or self._awakenings != seen
@@ -77,6 +83,7 @@ class Pause(threading.Event):
             if not self._changed.wait_for(over, timeout) and self._resting:
                 self._changed.wait_for(over, RESTING_SECONDS)
             self._seen.awakenings = self._awakenings
+            self._seen.until = time.monotonic() + GAP_SECONDS
             return self._stopped
 
 

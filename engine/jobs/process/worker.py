@@ -36,7 +36,7 @@ from vision_customization.engine.jobs.queue import (
     APPLICATION,
     INDEX_QUEUE,
     INSPECTION_QUEUE,
-    QUEUES,
+    WORKER_CONCURRENCY,
     WORKFLOWS_VERSION,
     JobQueue,
     prepare_system_database,
@@ -62,6 +62,8 @@ LOOK_SECONDS = 1.0
 _QUEUE_POLLING_SECONDS = 0.25
 _RELAXED_POLLING_SECONDS = 1.0
 """Of queues that only people at the Studio's pages wait for: each look at a queue costs an idle worker time."""
+_OTHER_THREADS = 8
+"""Of DBOS, beside those of the workflows."""
 _log = logging.getLogger(__name__)
 
 
@@ -125,6 +127,7 @@ class Worker:
             decoders=settings.threads,
             workers=settings.workers,
             thumbnails=self._thumbnails if self._makes_thumbnails else None,
+            withdrawn=self._withdrawn,
         )
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -133,21 +136,22 @@ class Worker:
             "executor_id": self.name,
             "log_level": "WARNING",
             "run_migrations": False,
+            "max_executor_threads": sum(WORKER_CONCURRENCY.values()) + _OTHER_THREADS,
         }
         rarely_look(config)
         # DBOS gives its logger a console handler unless it has one already: its lines should look like the others.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         DBOS(config=config)
         plans = Plans(objects, TokenCipher.open(settings))
-        declare_workflows(resources, plans, settings, self._detector, self._pauses_seconds)
-        DBOS.listen_queues(list(QUEUES.values()))  # not to those of another version of the engine
+        declare_workflows(resources, plans, self._queue, settings, self._detector, self._pauses_seconds)
+        DBOS.listen_queues(list(WORKER_CONCURRENCY))  # not to those of another version of the engine
         launch(self._pause)
         self._queue.wakeups.subscribe(self._pause.wake)
-        for queue in QUEUES.values():
+        for queue, at_once in WORKER_CONCURRENCY.items():
             relaxed = queue in (INDEX_QUEUE, INSPECTION_QUEUE)
             DBOS.register_queue(
                 queue,
-                worker_concurrency=1,
+                worker_concurrency=at_once,
                 polling_interval_sec=_RELAXED_POLLING_SECONDS if relaxed else _QUEUE_POLLING_SECONDS,
                 on_conflict="always_update",
             )
@@ -172,6 +176,10 @@ class Worker:
         elif self._pause.resting:  # the wake-up was lost
             self._pause.wake()
         return busy
+
+    def _withdrawn(self) -> bool:
+        workflow = DBOS.workflow_id
+        return workflow is not None and self._queue.withdrawn(workflow)
 
     def stop(self) -> None:
         DBOS.destroy(destroy_registry=True)
@@ -224,12 +232,16 @@ def _work(worker: Worker, stopping: threading.Event, woken: threading.Event, pul
         while not stopping.is_set():
             busy = worker.look()
             pulse.beat()
-            woken.wait(LOOK_SECONDS if busy else REST_SECONDS)
+            if busy:
+                stopping.wait(LOOK_SECONDS)
+            else:
+                woken.wait(REST_SECONDS)
             woken.clear()
         _log.info("worker %s stops", worker.name)
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends
         _log.critical("worker %s ends: %s", worker.name, error, exc_info=not isinstance(error, LockLost))
         status = 1
+    worker.wakeups.close()  # else its pipe stays until the next wake-up
     # A normal exit of the interpreter would end the threads of the running step, and DBOS would record the step as failed.
     logging.shutdown()
     os._exit(status)

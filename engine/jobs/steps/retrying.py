@@ -51,7 +51,8 @@ class Steps:
             raise
 
     def unrecorded(self, name: str, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Run `function` with the retries of a step, but record nothing: only for functions that always return the same."""
+        """Run `function` with the retries of a step, but record nothing: for the one step of a workflow, whose result is the
+        workflow's, or for what always returns the same."""
         try:
             return self._attempts(name, function, *arguments, **named)
         except JobError:

@@ -92,6 +92,14 @@ class Classifier:
         """The key of the shortest layout of features that has its views."""
         return layout_of(self.views)
 
+    @property
+    def size_bytes(self) -> int:
+        """What its arrays take in memory."""
+        arrays = [self.weights, self.bias, *(array for block in self.blocks for array in (block.mean, block.scale))]
+        if self.novelty is not None:
+            arrays += [getattr(self.novelty, part.name) for part in fields(Novelty)]
+        return sum(array.nbytes for array in arrays)
+
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 [n, dimensions] as the extractor gives them → float32 [n, k]; without `thresholds`, each row sums to one.
 

@@ -15,8 +15,10 @@ from vision_customization.engine.learning.classification.views import (
     View,
     passes_of,
 )
+from vision_customization.engine.learning.onnx_files.checking import IMAGE
 from vision_customization.engine.learning.onnx_files.graph import Graph, add_middle, add_resize, add_squash
-from vision_customization.engine.learning.pretrained.backbones import Backbone
+
+PLANES = "planes"
 
 
 def _add_pass(graph: Graph, planes: str, run: Pass, network: onnx.ModelProto) -> str:
@@ -120,28 +122,25 @@ def add_views(
     return {view: _add_pooling(graph, maps[view.source], view) for view in views}
 
 
-def resize_model(passes: Iterable[Pass]) -> onnx.ModelProto:
-    """`image` uint8 [h, w, 3] → for each `Pass.planes`, by that name, float32 [1, 3, H, W]."""
+def resize_model(run: Pass) -> onnx.ModelProto:
+    """`image` uint8 [h, w, 3] → `planes` float32 [1, 3, H, W] in 0…255: what the pass sees before it is mirrored."""
     graph = Graph()
-    outputs = []
-    for name, planes in add_planes(graph, "image", passes).items():
-        graph.add("Identity", [planes], name)
-        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, None, None]))
-    return graph.to_model([helper.make_tensor_value_info("image", TensorProto.UINT8, ["height", "width", 3])], outputs)
-
-
-def views_model(backbone: Backbone, views: tuple[View, ...], network: onnx.ModelProto) -> onnx.ModelProto:
-    """For each `Pass.planes` of the views, by that name, float32 [n, 3, H, W] in 0…255 → `features` float32 [n, d], the
-    concatenated views."""
-    graph = Graph()
-    planes = tuple(dict.fromkeys(run.planes for run in passes_of(views)))
-    names = add_views(graph, dict(zip(planes, planes, strict=True)), views, {backbone.name: network})
-    graph.add("Concat", [names[view] for view in views], "features", axis=1)
-    dimensions = sum(view.dimensions for view in views)
+    graph.add("Identity", [add_planes(graph, IMAGE, [run])[run.planes]], PLANES)
     return graph.to_model(
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 3, "height", "width"]) for name in planes],
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", dimensions])],
+        [helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, ["height", "width", 3])],
+        [helper.make_tensor_value_info(PLANES, TensorProto.FLOAT, [1, 3, None, None])],
     )
+
+
+def network_model(run: Pass, poolings: Iterable[Pooling], network: onnx.ModelProto) -> onnx.ModelProto:
+    """`planes` float32 [n, 3, H, W] in 0…255 → for each pooling, by its name, float32 [n, channels]."""
+    graph = Graph()
+    feature_map = _add_pass(graph, PLANES, run, network)
+    outputs = []
+    for pooling in poolings:
+        graph.add("Identity", [_add_pooling(graph, feature_map, View(run, pooling))], pooling.value)
+        outputs.append(helper.make_tensor_value_info(pooling.value, TensorProto.FLOAT, ["n", run.channels]))
+    return graph.to_model([helper.make_tensor_value_info(PLANES, TensorProto.FLOAT, ["n", 3, "height", "width"])], outputs)
 
 
 def load_networks(paths: Mapping[str, Path]) -> dict[str, onnx.ModelProto]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +37,13 @@ class Novelty:
     def of(self, x: Samples) -> NDArray[np.float32]:
         """The blocks' vectors, float32 [n, d] → float32 [n], 0…1."""
         scaled = x * self.scale
-        nearness = (scaled @ (2 * self.means.T) + self.offsets).max(axis=1)
+        nearness = (2 * (scaled @ self.means.T) + self.offsets).max(axis=1)
         distance = np.square(scaled).sum(axis=1) - nearness
         steps = np.clip((distance[:, None] - self.start) / self.width, 0, 1)
         result: NDArray[np.float32] = np.minimum(steps @ self.rise, np.float32(1))
         return result
 
-    @property
+    @cached_property
     def offsets(self) -> NDArray[np.float32]:
         """−‖mean‖² of each tag, float32 [k]: the squared distance is ‖x‖² − (2 · x · mean − ‖mean‖²)."""
         result: NDArray[np.float32] = -np.square(self.means).sum(axis=1)

@@ -6,7 +6,7 @@ views of an image are its features; a trained model contains only the passes tha
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import accumulate
 
@@ -57,6 +57,11 @@ class Pass:
     def planes(self) -> str:
         """Names the resized image that the backbone sees, before it is mirrored or its contrast changed."""
         return f"{self.backbone.name}.middle{MIDDLE_PERCENT}" if self.middle else self.backbone.name
+
+    @property
+    def network(self) -> "Pass":
+        """The pass over the whole image as it is. What runs there is the same: only the pixels differ."""
+        return replace(self, mirrored=False, middle=False)
 
     @property
     def channels(self) -> int:

@@ -43,9 +43,13 @@ def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     # Otherwise a file that looks like ONNX Runtime's own format would be read as such.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     # Constant folding would compute without any limit while the file is opened, and gains nothing for files of this engine.
-    return onnxruntime.InferenceSession(
+    session = onnxruntime.InferenceSession(
         model, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
     )
+    # It keeps the file to open it again with other providers, which nobody asks for: as much memory as the weights take.
+    session.disable_fallback()
+    session._model_bytes = None  # noqa: SLF001
+    return session
 
 
 def open_exported(data: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -14,7 +14,6 @@ from pydantic import SecretStr
 
 from tests.engine.jobs.blob_server import BlobServer
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind
-from vision_customization.engine.jobs.kinds.training import PlannedTraining, TrainingJob
 from vision_customization.engine.learning.classification.views import DIMENSIONS
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import ModelRecord, Store, TrainingOrder
@@ -146,18 +145,6 @@ class CheapExtractor:
     def _features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         small = np.asarray(Image.fromarray(pixels).resize((4, 4), Image.Resampling.BOX), np.float32).ravel() / 255
         return np.abs(small @ self._projection)
-
-
-def as_older_engines_record(
-    read_annotations: Callable[[TrainingJob], PlannedTraining],
-) -> Callable[[TrainingJob], PlannedTraining]:
-    """The first step's result without the model's kind and tiles, as in the databases of older engines."""
-
-    def read(job: TrainingJob) -> PlannedTraining:
-        planned = read_annotations(job)
-        return PlannedTraining(shards=planned["shards"], images=planned["images"], seconds=planned["seconds"])
-
-    return read
 
 
 class Gate:

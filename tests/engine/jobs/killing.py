@@ -12,6 +12,8 @@ from tests.engine.jobs.drawn import Engine, Gate
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
+from vision_customization.engine.jobs.names import training_job
+from vision_customization.engine.jobs.process.liveness import open_locks
 from vision_customization.engine.jobs.queue import JobQueue
 
 
@@ -60,7 +62,6 @@ def killed_and_taken_up(engine: Engine, queue: JobQueue, gate: Gate) -> None:
     try:
         queue.enqueue_training(model.id)
         whole_shards_embedded(engine, gate)
-        (running,) = queue.running()
         busy = max(processes, key=lambda process: psutil.Process(process.pid).cpu_times().user)
         busy.kill()
         gate.open()
@@ -69,8 +70,10 @@ def killed_and_taken_up(engine: Engine, queue: JobQueue, gate: Gate) -> None:
         assert record.status is ModelStatus.SUCCEEDED, record.error
         assert record.progress is not None
         assert record.progress.images_embedded == 2 * SHARD_IMAGES
-        (status,) = queue.statuses([running.workflow_id]).values()
-        assert status.executor_id != running.executor_id
+        assert queue.running() == []
+        (status,) = queue.statuses([training_job(model.id)]).values()
+        assert status.executor_id is not None
+        assert open_locks(engine.settings).take(status.executor_id) is None, "the job was ended by a worker that lives"
     finally:
         for process in processes:
             process.kill()

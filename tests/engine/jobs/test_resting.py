@@ -111,21 +111,31 @@ def test_a_job_of_a_dead_worker_starts_with_the_next_look(
     wait_until(lambda: engine.store.models.by_id(model.id).status.final, "it ends", 60)
 
 
-def test_the_next_job_follows_the_one_before(engine: Engine, api: JobQueue, resting: Worker, gate: Gate) -> None:
-    """While one runs, its worker looks as often as its queues say; here another wake-up comes first."""
+def test_a_cancelled_job_that_waits_ends_with_the_next_look(
+    engine: Engine, api: JobQueue, resting: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.dataset("train", {"red": 3, "green": 3})
+    model = engine.model("m", "train")
+    with monkeypatch.context() as patch:
+        patch.setattr(api.wakeups, "wake", lambda: None)
+        api.enqueue_training(model.id)
+    engine.store.models.request_cancellation("m")
+    assert resting.look()
+    assert engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED
+    assert not resting.look()
+    time.sleep(0.5)
+    assert not has_started(engine, model.id)
+
+
+def test_a_worker_rests_again_when_all_has_ended(engine: Engine, api: JobQueue, resting: Worker, gate: Gate) -> None:
     engine.dataset("train", {"red": 3, "green": 3})
     gate.shut()
-    first, second = engine.model("first", "train"), engine.model("second", "train")
-    api.enqueue_training(first.id)
-    wait_until(lambda: has_started(engine, first.id), "the first starts", 1)
-    api.enqueue_training(second.id)
-    time.sleep(0.5)
-    assert not has_started(engine, second.id), "a worker runs one at a time"
+    model = engine.model("m", "train")
+    api.enqueue_training(model.id)
+    wait_until(lambda: has_started(engine, model.id), "the training starts", 1)
     assert resting.look()
-    engine.store.models.request_cancellation("second")
-    assert resting.look()
-    assert engine.store.models.by_id(second.id).status is ModelStatus.CANCELLED
+    assert not resting._pause.resting
     gate.open()
-    wait_until(lambda: engine.store.models.by_id(first.id).status.final, "the first ends", 60)
+    wait_until(lambda: engine.store.models.by_id(model.id).status.final, "it ends", 60)
     assert not resting.look()
     assert resting._pause.resting

@@ -1,6 +1,6 @@
 """What decides the order and the numbers of a job, without a database or a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from vision_customization.engine.annotations import TaggedImage
 from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard, interleaved
+from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard, interleaved, shard_images
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, dataset_digest
 from vision_customization.engine.jobs.kinds.training import cost_minutes
 from vision_customization.engine.jobs.workflows import run_training
@@ -28,7 +28,7 @@ def image(tag: int, number: int) -> TaggedImage:
 
 
 class Recorded:
-    """A training whose steps say what they are told to, and write down that they ran."""
+    """A training whose steps say what they are told to, and write down that they ran. Its pieces run here, one by one."""
 
     budget_seconds = 100.0
 
@@ -45,26 +45,50 @@ class Recorded:
         if name.startswith("embed"):
             return {"images_read": 32, "images_embedded": 30, "seconds": self.seconds}
         results: dict[str, object] = {
-            "read annotations": {"shards": self.shards, "images": 32 * sum(self.shards), "seconds": 1.0},
-            "budget": self.budget_seconds,
+            "kind": ("genericClassifier", 1),
+            "read annotations": {
+                "shards": self.shards,
+                "images": 32 * sum(self.shards),
+                "seconds": 1.0,
+                "budget_seconds": self.budget_seconds,
+                "priority": 7,
+            },
             "fit": {"recipe": {}, "performance": {"accuracyTop1": 0.5}, "digest": "d", "seconds": 2.0},
             "evaluate": {"accuracyTop1": 0.75},
             "export": {"digest": "a", "sizeBytes": 1},
         }
         return results.get(name)
 
+    def run(self, _queue: str, _name: str, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
+        return function(self.step, *arguments)
+
+    def spread(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        items: list[tuple[int, int]],
+        *,
+        enough: Callable[[tuple[int, int]], bool],
+        **_: object,
+    ) -> Iterator[tuple[tuple[int, int], Any]]:
+        for part, index in items:
+            if enough((part, index)):
+                return
+            yield (part, index), self.step(f"{name} {part}/{index}", function, part, index)
+
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None
 
-    def run(self) -> list[str]:
+    def steps(self) -> list[str]:
         training = ClassifierTraining(self, Path())  # type: ignore[arg-type]
-        run_training(self, lambda _planned: training, self.step)  # type: ignore[arg-type]
-        return [name for name in self.ran if name not in ("budget", "report")]
+        run_training(self, lambda _kind, _tiles: training, self)  # type: ignore[arg-type]
+        assert self.ran.pop() == "forget"
+        return [name for name in self.ran if name not in ("kind", "report")]
 
 
 def test_the_steps_of_a_training_without_a_test_dataset() -> None:
     training = Recorded([2])
-    assert training.run() == ["read annotations", "embed 0/0", "embed 0/1", "fit", "export", "finish"]
+    assert training.steps() == ["read annotations", "embed 0/0", "embed 0/1", "fit", "export", "finish"]
     performance, _, progress = training.calls["finish"]
     assert performance == {"accuracyTop1": 0.5}
     assert isinstance(progress, TrainingProgress)
@@ -73,19 +97,19 @@ def test_the_steps_of_a_training_without_a_test_dataset() -> None:
 
 def test_with_a_test_dataset_its_images_come_after_and_its_numbers_count() -> None:
     training = Recorded([1, 2])
-    assert training.run()[1:] == ["embed 0/0", "embed 1/0", "embed 1/1", "fit", "evaluate", "export", "finish"]
+    assert training.steps()[1:] == ["embed 0/0", "embed 1/0", "embed 1/1", "fit", "evaluate", "export", "finish"]
     assert training.calls["finish"][0] == {"accuracyTop1": 0.75}
     assert training.calls["evaluate"] == (2,)
 
 
 def test_where_the_budget_ends_the_reading_the_rest_is_left_out_and_the_test_images_are_not() -> None:
     training = Recorded([10, 2], seconds=30.0)
-    assert training.run()[1:] == [
+    assert training.steps()[1:] == [
         "embed 0/0",
         "embed 0/1",
         "embed 0/2",
-        "embed 1/0",
-        "embed 1/1",
+        "embed then 1/0",
+        "embed then 1/1",
         "fit",
         "evaluate",
         "export",
@@ -100,7 +124,7 @@ def test_where_the_budget_ends_the_reading_the_rest_is_left_out_and_the_test_ima
 @pytest.mark.parametrize("at", ["read annotations", "embed 0/1", "fit", "export"])
 def test_a_job_ends_with_the_step_for_how_it_ended(at: str, error: Exception, step: str) -> None:
     training = Recorded([2], fails={at: error})
-    assert training.run()[-2:] == [at, step]
+    assert training.steps()[-2:] == [at, step]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +157,19 @@ def test_a_plan_is_kept_encrypted_and_comes_back_the_same(tmp_path: Path) -> Non
     assert b"TOPSECRET" not in objects.get("jobs/training-1/plan")
     assert b"acct" not in objects.get("jobs/training-1/plan")
     assert "TOPSECRET" not in repr(plan)
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "shards"),
+    [(1, 32, 1), (33, 32, 2), (2_111, 32, 66), (10_000, 156, 65), (32_768, 512, 64), (1_000_000, 512, 1954)],
+)
+def test_large_datasets_have_large_shards(images: int, size: int, shards: int) -> None:
+    part = Part("train", ("a",), (image(0, 0),) * images, Access(None, False, ()), (10, 10_240))
+    found = Plan((part,)).shards
+    assert shard_images(images) == size
+    assert len(found) == shards
+    assert (found[0].start, found[-1].stop) == (0, images)
+    assert [shard.start for shard in found[1:]] == [shard.stop for shard in found[:-1]]
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 16, None])

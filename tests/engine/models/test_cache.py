@@ -1,11 +1,14 @@
 """Models in memory: the bound, one loading for many callers, what was deleted, and what has just been trained."""
 
+import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,17 +16,21 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from sqlalchemy.exc import OperationalError
 
+from tests.support.exported_model import Exported
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.models import Artifact
+from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
+from vision_customization.engine.learning.classification.serving import SharedClassifier
+from vision_customization.engine.learning.npz import from_npz, to_npz
 from vision_customization.engine.learning.onnx_files.sessions import open_session
 from vision_customization.engine.models import cache as serving
 from vision_customization.engine.models import warming
 from vision_customization.engine.models.cache import ModelCache, ModelGone, ModelTooSlow
-from vision_customization.engine.models.warming import Warming
+from vision_customization.engine.models.warming import Warming, warm_networks
 from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.objects.keys import artifact_key
+from vision_customization.engine.objects.keys import artifact_key, head_key, own_networks_key
 from vision_customization.engine.runtime.wakeups import PipeWakeups, Wakeups
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder, Unfinished
@@ -74,6 +81,20 @@ def objects(tmp_path: Path) -> FileObjects:
     for model in ("one", "two", "three"):
         objects.put(artifact_key(model), b"a,b,c")
     return objects
+
+
+class Heads(NamedTuple):
+    """Objects of three models that have heads, and settings that have the networks."""
+
+    objects: FileObjects
+    settings: Settings
+
+
+def of_another_layout(classifier: Classifier) -> bytes:
+    """The head as an engine with other networks writes it."""
+    arrays = from_npz(classifier.to_npz())
+    facts = json.loads(arrays["facts"].tobytes()) | {"layout": "0123456789abcdef"}
+    return to_npz(arrays | {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)})
 
 
 def together(count: int, call: Callable[[], object]) -> list[object]:
@@ -253,6 +274,120 @@ def test_a_model_that_loops_for_ever_is_ended(settings: Settings, objects: FileO
     with pytest.raises(ModelTooSlow):
         cache.classify("one", PIXELS)
     wait_until(lambda: all(thread.name != "within" for thread in threading.enumerate()), "its thread ends", 10)
+
+
+@pytest.fixture
+def heads(exported: Exported, weights_dir: Path, tmp_path: Path) -> Heads:
+    objects = FileObjects(tmp_path / "heads")
+    for model in ("one", "two", "three"):
+        objects.put(head_key(model), exported.classifier.to_npz())
+        objects.put(artifact_key(model), b"a,b,c")
+    return Heads(objects, Settings(data_dir=tmp_path / "data", weights_dir=weights_dir, cache_models=1, threads=2))
+
+
+def test_heads_take_no_room_from_models_with_networks_of_their_own(heads: Heads) -> None:
+    heads.objects.delete(head_key("three"))
+    sessions = Sessions()
+    cache = ModelCache(heads.settings, heads.objects, sessions)
+    loaded = {model: cache.load(model) for model in ("one", "two", "three")}
+    assert [type(session) for session in loaded.values()] == [SharedClassifier, SharedClassifier, Session]
+    heads.objects.put(artifact_key("four"), b"a")
+    cache.load("four")
+    assert cache.load("one") is loaded["one"]
+    assert cache.load("two") is loaded["two"]
+    assert cache.load("three") is not loaded["three"]
+    assert sessions.opened == ["three", "four", "three"]
+
+
+def test_the_heads_have_a_bound_in_bytes(heads: Heads, exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEADS_BYTES_MAX", 2 * exported.classifier.size_bytes)
+    cache = ModelCache(heads.settings, heads.objects)
+    one, two = cache.load("one"), cache.load("two")
+    assert cache.load("one") is one
+    cache.load("three")
+    assert cache.load("one") is one
+    assert cache.load("two") is not two, "it was used longest ago"
+    monkeypatch.setattr(serving, "HEADS_BYTES_MAX", 1)
+    cache.forget("three")
+    three = cache.load("three")
+    assert cache.load("three") is three, "the model that was just loaded stays, however large it is"
+
+
+@pytest.mark.parametrize("fault", ["older", "damaged", "own networks", "missing weights"])
+def test_a_classifier_that_cannot_share_is_served_from_its_file(
+    heads: Heads, exported: Exported, fault: str, tmp_path: Path
+) -> None:
+    settings = heads.settings
+    if fault == "older":
+        heads.objects.put(head_key("one"), of_another_layout(exported.classifier))
+    elif fault == "damaged":
+        heads.objects.put(head_key("one"), exported.classifier.to_npz()[:500])
+    elif fault == "own networks":
+        heads.objects.put(own_networks_key("one"), b"")
+    else:
+        settings = settings.model_copy(update={"weights_dir": tmp_path})
+    cache = ModelCache(settings, heads.objects, Sessions())
+    assert [tag.name for tag in cache.classify("one", PIXELS).tags] == ["b", "a", "c"]
+
+
+def test_a_head_computes_on_one_thread_beside_other_calls(
+    heads: Heads, exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone: list[bool] = []
+
+    def classify(head: SharedClassifier, *_: object, **named: bool) -> tuple[NDArray[np.float32], None]:
+        alone.append(named["alone"])
+        return np.zeros(len(head.tags), np.float32), None
+
+    monkeypatch.setattr(SharedClassifier, "classify", classify)
+    for threads in (1, 2, 8):
+        cache = ModelCache(heads.settings.model_copy(update={"threads": threads}), heads.objects)
+        for calls in (1, 2, 4, 5):
+            cache.classify("one", PIXELS, calls=calls)
+    assert alone == [True, False, False, False] * 2 + [True, True, True, False]
+
+
+def test_loading_a_large_model_holds_up_no_other(heads: Heads) -> None:
+    heads.objects.delete(head_key("three"))
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slowly(path: Path, _: int) -> Session:
+        loading.set()
+        assert go_on.wait(30)
+        return Session(Sessions(), path.read_bytes().decode())
+
+    cache = ModelCache(heads.settings, heads.objects, slowly)
+    cache.load("one")
+    thread = threading.Thread(target=cache.load, args=["three"])
+    thread.start()
+    assert loading.wait(30)
+    assert {tag.name for tag in cache.classify("one", PIXELS).tags} == {"cat", "dög"}
+    assert {tag.name for tag in cache.classify("two", PIXELS).tags} == {"cat", "dög"}, "not even another load waits"
+    go_on.set()
+    thread.join()
+
+
+def test_the_newest_classifier_opens_the_networks_when_the_engine_starts(
+    heads: Heads, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store.open(heads.settings)
+    cache = ModelCache(heads.settings, heads.objects, Sessions())
+    loaded: list[str] = []
+    monkeypatch.setattr(cache, "load", loaded.append)
+    order = TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    warm_networks(store, cache).join(30)
+    assert loaded == [], "an engine without a classifier opens nothing"
+    trained = [store.models.create(name, order).id for name in ("older", "newer", "unfinished")]
+    for model in trained[:2]:
+        store.models.finish(model, None, 1, Artifact(digest="", size_bytes=3))
+    detector = store.models.create("detector", replace(order, model_kind=ModelKind.GENERIC_DETECTOR))
+    store.models.finish(detector.id, None, 1, Artifact(digest="", size_bytes=3))
+    warm_networks(store, cache).join(30)
+    assert loaded == [trained[1]]
+    monkeypatch.setattr(cache, "load", None)
+    warm_networks(store, cache).join(30)
+    assert "the networks of classifiers are not opened" in caplog.text
+    store.close()
 
 
 def test_a_model_without_a_file_is_gone_until_there_is_one(settings: Settings, objects: FileObjects) -> None:

@@ -7,13 +7,18 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from tests.support.exported_model import Exported
-from vision_customization.engine.learning import Classifier, export_classifier
+from vision_customization.engine.learning import Classifier, ClassifierSession, export_classifier
+from vision_customization.engine.learning.classification.serving import SharedClassifier
+from vision_customization.engine.models.cache import ModelCache
 from vision_customization.engine.models.importing import import_model, sweep_imports
 from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.objects.keys import head_key
+from vision_customization.engine.objects.keys import head_key, own_networks_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import AlreadyExists, ModelRecord, Store
 
@@ -42,8 +47,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def imported(store: Store, objects: FileObjects, exported: Exported, name: str = "m") -> ModelRecord:
-    return import_model(store, objects, name, exported.onnx, exported.digest, exported.metadata)
+def imported(
+    store: Store, objects: FileObjects, exported: Exported, name: str = "m", weights_dir: Path = Path("no-weights")
+) -> ModelRecord:
+    return import_model(store, objects, name, exported.onnx, exported.digest, exported.metadata, weights_dir=weights_dir)
 
 
 def in_two_hours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,18 +68,18 @@ def test_a_model_of_several_tags_keeps_its_thresholds(
     store: Store, tmp_path: Path, exported: Exported, weights_dir: Path
 ) -> None:
     classifier = replace(exported.classifier, thresholds=(0.25, 0.75))
-    onnx = export_classifier(classifier, weights_dir)
-    digest = hashlib.sha256(onnx).hexdigest()
-    metadata = {**exported.metadata, "artifact": {"digest": digest, "sizeBytes": len(onnx)}}
+    data = export_classifier(classifier, weights_dir)
+    digest = hashlib.sha256(data).hexdigest()
+    metadata = {**exported.metadata, "artifact": {"digest": digest, "sizeBytes": len(data)}}
     metadata["performance"] = {"meanAveragePrecision": 0.75, "macroF1": 0.5}
     objects = FileObjects(tmp_path / "objects")
-    record = import_model(store, objects, "m", onnx, digest, metadata)
+    record = import_model(store, objects, "m", data, digest, metadata, weights_dir=weights_dir)
     assert Classifier.from_npz(objects.get(head_key(record.id))).to_npz() == classifier.to_npz()
     assert record.performance is not None
     assert record.performance.to_wire() == {**metadata["performance"], "tagPerformance": {}}
 
 
-@pytest.mark.parametrize("puts", range(5))
+@pytest.mark.parametrize("puts", range(6))
 def test_a_killed_import_leaves_nothing_for_long(
     store: Store, tmp_path: Path, exported: Exported, puts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,3 +121,28 @@ def test_a_name_that_is_taken_costs_no_space(store: Store, tmp_path: Path, expor
         imported(store, objects, exported)
     assert objects.names("models") == [store.models.find("m").id]
     assert objects.names("imports") == []
+
+
+def test_only_a_file_with_this_engines_networks_shares_them(
+    store: Store, tmp_path: Path, exported: Exported, weights_dir: Path
+) -> None:
+    objects = FileObjects(tmp_path / "objects")
+    same = imported(store, objects, exported, "same", weights_dir)
+    assert not objects.exists(own_networks_key(same.id))
+    model = onnx.ModelProto.FromString(exported.onnx)
+    weights = next(tensor for tensor in model.graph.initializer if tensor.name.startswith("lite0/") and len(tensor.dims) == 4)
+    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * np.float32(1.5), weights.name))
+    data = model.SerializeToString()
+    digest = hashlib.sha256(data).hexdigest()
+    metadata = {**exported.metadata, "artifact": {"digest": digest, "sizeBytes": len(data)}}
+    other = import_model(store, objects, "other", data, digest, metadata, weights_dir=weights_dir)
+    lacking = imported(store, objects, exported, "lacking", tmp_path)
+    assert all(objects.exists(own_networks_key(record.id)) for record in (other, lacking))
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    cache = ModelCache(Settings(data_dir=tmp_path, weights_dir=weights_dir), objects)
+    for record, file, shares in ((same, exported.onnx, True), (other, data, False), (lacking, exported.onnx, False)):
+        expected, _ = ClassifierSession(file).classify(pixels)
+        session = cache.load(record.id)
+        assert isinstance(session, SharedClassifier if shares else ClassifierSession)
+        found = {tag.name: tag.probability for tag in cache.classify(record.id, pixels).tags}
+        assert [found[tag] for tag in exported.metadata["labels"]] == pytest.approx(list(expected), abs=1e-5)

@@ -18,12 +18,12 @@ def test_the_same_inputs_give_the_same_inspection(store: Store) -> None:
     assert (created, first.status, first.inputs) == (True, InspectionStatus.NOT_STARTED, INPUTS)
     same, created = store.inspections.ask("cats", {**INPUTS})
     assert (created, same.id) == (False, first.id)
-    assert store.inspections.unfinished() == (first.id,)
+    assert store.unfinished().inspections == (first.id,)
     store.inspections.begin(first.id)
     assert store.inspections.finish(first.id, "{}").report == "{}"
     assert store.inspections.ask("cats", INPUTS)[0].report == "{}"
     assert store.inspections.ask("cats", INPUTS, again=True)[1] is False
-    assert store.inspections.unfinished() == ()
+    assert store.unfinished().inspections == ()
 
 
 def test_other_inputs_replace_it(store: Store) -> None:
@@ -34,7 +34,7 @@ def test_other_inputs_replace_it(store: Store) -> None:
     assert second.id != first.id
     with pytest.raises(NotFound):
         store.inspections.finish(first.id, "{}")
-    assert len(store.inspections.unfinished()) == 2
+    assert len(store.unfinished().inspections) == 2
 
 
 def test_an_older_version_does_not_replace_a_newer_ones(store: Store) -> None:

@@ -106,7 +106,7 @@ def test_the_first_version_also_has_the_form_of_its_how_to(
     trained.train_detector("r")
     if model == "several":
         trained.train(model)
-        monkeypatch.setattr(trained.models, "classify", lambda *_: Classification([TagProbability("cat", 0.75, 0.5)]))
+        monkeypatch.setattr(trained.models, "classify", lambda *_, **__: Classification([TagProbability("cat", 0.75, 0.5)]))
     size = {"width": 60, "height": 80}
     path = f"imageanalysis:analyze?model-name={model}"
     first, newer = (
@@ -362,7 +362,7 @@ def test_a_body_of_the_greatest_length_is_read(trained: World, picture: Picture)
 
 
 def test_a_model_that_is_too_slow_is_said(trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_slow(*_: object) -> None:
+    def too_slow(*_: object, **__: object) -> None:
         raise ModelTooSlow("The model took longer than 30 s for an image.")
 
     monkeypatch.setattr(trained.models, "classify", too_slow)
@@ -372,7 +372,7 @@ def test_a_model_that_is_too_slow_is_said(trained: World, picture: Picture, monk
 
 
 def test_a_file_that_cannot_be_used_is_said(trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise ArtifactError("it uses the operator 'Loop'")
 
     monkeypatch.setattr(trained.models, "classify", refused)
@@ -416,7 +416,7 @@ def test_a_model_of_several_tags_answers_with_its_thresholds(
     trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = Classification([TagProbability("cat", 0.125, 0.1), TagProbability("dög", 0.75, 0.5)])
-    monkeypatch.setattr(trained.models, "classify", lambda *_: found)
+    monkeypatch.setattr(trained.models, "classify", lambda *_, **__: found)
     reply = trained.call("POST", ANALYZE, content=picture()).json()
     assert reply["customModelResult"]["tagsResult"]["values"] == [
         {"name": "dög", "confidence": 0.75, "threshold": 0.5},

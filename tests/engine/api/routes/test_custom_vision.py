@@ -158,7 +158,7 @@ def test_calls_are_counted_under_one_route(front: World, picture: Picture) -> No
 
 def test_the_negative_tag_is_one_by_its_name(front: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Classification([TagProbability("Negative", 0.75), TagProbability("cat", 0.25)])
-    monkeypatch.setattr(front.models, "classify", lambda *_: found)
+    monkeypatch.setattr(front.models, "classify", lambda *_, **__: found)
     _, body = post(front, "/p/classify/iterations/leaves/image", content=picture())
     assert [(one["tagName"], one["tagType"]) for one in body["predictions"]] == [("Negative", "Negative"), ("cat", "Regular")]
 

@@ -83,7 +83,7 @@ def test_both_are_at_work_at_once(
 ) -> None:
     met = threading.Barrier(2, timeout=30)
     classify, analyze = featured.models.classify, resource.analyze
-    monkeypatch.setattr(featured.models, "classify", lambda *given: met.wait() < 2 and classify(*given))
+    monkeypatch.setattr(featured.models, "classify", lambda *given, **named: met.wait() < 2 and classify(*given, **named))
     monkeypatch.setattr(resource, "analyze", lambda *given: met.wait() < 2 and analyze(*given))
     reply = featured.call("POST", "imageanalysis:analyze?features=caption&model-name=m", content=picture())
     assert reply.status_code == 200

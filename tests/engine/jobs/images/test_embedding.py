@@ -68,14 +68,13 @@ def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
         put(key, data, durable=durable)
 
     monkeypatch.setattr(objects, "put", full_once)
-    with whole, disturbed:
-        for shard in plan.shards:
-            whole.keep(shard)
-            if shard == plan.shards[1]:
-                with pytest.raises(OSError, match="no space left"):
-                    disturbed.keep(shard)
-            disturbed.keep(shard)
-        expected, found = features_of_whole.features(whole, 0, 3), features.features(disturbed, 0, 3)
+    for shard in plan.shards:
+        whole.keep(shard)
+        if shard == plan.shards[1]:
+            with pytest.raises(OSError, match="no space left"):
+                disturbed.keep(shard)
+        disturbed.keep(shard)
+    expected, found = features_of_whole.features(whole, 0, 3), features.features(disturbed, 0, 3)
     assert not failures
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
@@ -86,12 +85,11 @@ def test_a_shard_with_fewer_digests_than_images_is_never_learnt_from(engine: Eng
     plan = plan_of(engine, "short", 41_000)
     objects = FileObjects(engine.settings.data_dir / "short")
     short, features = embedding("short", plan, objects)
-    with short:
-        short.keep(plan.shards[0])
-        key = "jobs/short/digests-0-0000000"
-        objects.put(key, json.dumps(json.loads(objects.get(key))[1:]).encode())
-        with pytest.raises(JobFailed, match="lost or damaged"):
-            features.features(short, 0, 1)
+    short.keep(plan.shards[0])
+    key = "jobs/short/digests-0-0000000"
+    objects.put(key, json.dumps(json.loads(objects.get(key))[1:]).encode())
+    with pytest.raises(JobFailed, match="lost or damaged"):
+        features.features(short, 0, 1)
 
 
 @pytest.mark.parametrize("shards", [1, 3])
@@ -100,14 +98,13 @@ def test_a_job_that_other_networks_take_over_computes_its_features_again(engine:
     objects = FileObjects(engine.settings.data_dir / f"over-{shards}")
     before, of_before = embedding("over", plan, objects)
     after, of_after = embedding("over", plan, objects, "other-networks")
-    with before, after:
-        for shard in plan.shards:
-            before.keep(shard)
-        expected, found = of_before.features(before, 0, shards), of_after.features(after, 0, shards)
-        np.testing.assert_array_equal(found[0], expected[0])
-        np.testing.assert_array_equal(found[1], expected[1])
-        assert found[2] == expected[2]
-        assert of_after.outdated == len(found[1])
+    for shard in plan.shards:
+        before.keep(shard)
+    expected, found = of_before.features(before, 0, shards), of_after.features(after, 0, shards)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert found[2] == expected[2]
+    assert of_after.outdated == len(found[1])
 
 
 def test_features_that_cannot_be_computed_again_are_lost(
@@ -115,11 +112,10 @@ def test_features_that_cannot_be_computed_again_are_lost(
 ) -> None:
     plan = plan_of(engine, "gone", 43_000)
     shards, features = embedding("gone", plan, FileObjects(engine.settings.data_dir / "gone"))
-    with shards:
-        shards.keep(plan.shards[0])
-        monkeypatch.setattr(KeptFeatures, "get", lambda _self, digests: iter([None] * len(digests)))
-        with pytest.raises(JobFailed, match="lost or damaged"):
-            features.features(shards, 0, 1)
+    shards.keep(plan.shards[0])
+    monkeypatch.setattr(KeptFeatures, "get", lambda _self, digests: iter([None] * len(digests)))
+    with pytest.raises(JobFailed, match="lost or damaged"):
+        features.features(shards, 0, 1)
 
 
 def test_a_model_of_a_network_that_is_missing_says_how_to_get_it() -> None:

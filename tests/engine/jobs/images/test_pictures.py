@@ -48,9 +48,9 @@ def test_pictures_are_as_large_as_their_tiles_need_on_the_whole_way_from_the_blo
         engine.store, objects, reader, extractor, KeptFeatures(objects, extractor.key, extractor.dimensions), decoders=2
     )
     plan = Plan((part,))
-    with Shards(resources, pictures, f"large-{tiles}", plan, lambda: None) as shards:
-        shards.keep(plan.shards[0])
-        [(_, digest)] = shards.digests(0, 1)
+    shards = Shards(resources, pictures, f"large-{tiles}", plan, lambda: None)
+    shards.keep(plan.shards[0])
+    [(_, digest)] = shards.digests(0, 1)
     reader.close()
     height, width = pictures.read(digest).shape[:2]
     assert (height * width) ** 0.5 == pytest.approx(640 * tiles, abs=1)

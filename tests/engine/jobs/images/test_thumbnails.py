@@ -38,9 +38,9 @@ def keep(engine: Engine) -> Iterator[Keep]:
         resources = Resources(engine.store, objects, reader, extractor, kept, decoders=2, thumbnails=thumbnails)
         images = tuple(TaggedImage(url, 0, f"a.json: images[{index}]") for index, url in enumerate(urls))
         plan = Plan((Part("thumbnails", ("a", "b"), images, Access(None, False, ()), (10, 10_240)),))
-        with Shards(resources, Embedding(resources), "thumbnails", plan, lambda: None) as shards:
-            done = shards.keep(plan.shards[0])
-            return done, [digest for _, digest in shards.digests(0, 1)]
+        shards = Shards(resources, Embedding(resources), "thumbnails", plan, lambda: None)
+        done = shards.keep(plan.shards[0])
+        return done, [digest for _, digest in shards.digests(0, 1)]
 
     yield run
     reader.close()

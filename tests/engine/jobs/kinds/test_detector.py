@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import vision_customization.engine.jobs.kinds.detector as jobs
-from tests.engine.jobs.drawn import Engine, as_older_engines_record
+from tests.engine.jobs.drawn import Engine
 from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes, scenes_coco
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
@@ -101,10 +101,8 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
 
 
 def test_a_detector_of_two_tiles_learns_from_larger_pictures_and_looks_at_images_enlarged(
-    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, queue: JobQueue
 ) -> None:
-    # A job goes on as what it is, also one that an older engine has begun.
-    monkeypatch.setattr(TrainingJob, "read_annotations", as_older_engines_record(TrainingJob.read_annotations))
     register_scenes(engine, "tiled", range(500, 503))
     register_scenes(engine, "tiled-tests", range(600, 602))
     model = trained(engine, queue, engine.model("tiled", "tiled", test="tiled-tests", kind=ModelKind.GENERIC_DETECTOR, tiles=2))

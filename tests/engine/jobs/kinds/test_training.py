@@ -19,7 +19,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy import Engine as SqlEngine
 
 from tests.customization.fake_service import KEY, Answer, fake_service
-from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, as_older_engines_record, coco, drawn_image, encoded
+from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, coco, drawn_image, encoded
 from tests.engine.jobs.scenes import TAGS, register_scenes
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
@@ -29,7 +29,6 @@ from vision_customization.customization.resources.model import ModelProvider
 from vision_customization.engine.jobs.images.memory import FEATURES_SHARE
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Shard
 from vision_customization.engine.jobs.images.shards import ShardDone, Shards
-from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
@@ -108,38 +107,31 @@ def test_a_training_ends_with_a_model_and_its_numbers_on_the_test_dataset(engine
 
 
 @pytest.fixture
-def locked_outside_steps() -> Iterator[list[str]]:
-    """The store is locked for whatever a workflow asks outside its steps, the first time: what was asked."""
-    asked: list[str] = []
+def locked_at_first() -> Iterator[set[str]]:
+    """The store is locked when a workflow asks it for a model the first time: the workflows that did."""
+    asked: set[str] = set()
 
     def lock(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if DBOS.workflow_id is not None and DBOS.step_id is None and "models" in statement:
-            asked.append(statement)
-            if len(asked) == 1:
-                raise sqlite3.OperationalError("database is locked")
+        workflow = DBOS.workflow_id
+        if workflow is not None and workflow not in asked and "models" in statement:
+            asked.add(workflow)
+            raise sqlite3.OperationalError("database is locked")
 
     event.listen(SqlEngine, "before_cursor_execute", lock)
     yield asked
     event.remove(SqlEngine, "before_cursor_execute", lock)
 
 
-def test_no_workflow_reads_the_database_outside_its_steps(
-    engine: Engine, queue: JobQueue, locked_outside_steps: list[str]
+def test_no_workflow_reads_the_database_without_trying_again(
+    engine: Engine, queue: JobQueue, locked_at_first: set[str]
 ) -> None:
     engine.dataset("inside", {"red": 4, "green": 4}, first_seed=18_000)
-    succeeded(trained(engine, queue, engine.model("inside", "inside")))
+    model = succeeded(trained(engine, queue, engine.model("inside", "inside")))
+    job = f"training-{model.id}"
+    assert locked_at_first == {job, f"{job}.read-annotations", f"{job}.embed-0-0", f"{job}.fit"}
     engine.dataset("inside-tests", {"red": 2, "green": 2}, first_seed=18_100)
     assert evaluated(engine, queue, "inside", "e", "inside-tests").status is EvaluationStatus.SUCCEEDED
-    assert not locked_outside_steps
-
-
-def test_a_job_whose_kind_an_older_engine_did_not_record_goes_on_though_the_database_is_locked(
-    engine: Engine, queue: JobQueue, locked_outside_steps: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(TrainingJob, "read_annotations", as_older_engines_record(TrainingJob.read_annotations))
-    engine.dataset("older", {"red": 4, "green": 4}, first_seed=18_200)
-    succeeded(trained(engine, queue, engine.model("older", "older")))
-    assert locked_outside_steps
+    assert len(locked_at_first) > 4
 
 
 def test_without_a_test_dataset_the_performance_is_estimated(engine: Engine, queue: JobQueue) -> None:

@@ -20,7 +20,9 @@ from vision_customization.engine.jobs.queue import (
     INSPECTION_QUEUE,
     INSPECTION_WORKFLOW,
     QUEUES,
+    READING_QUEUE,
     RECOVERY_ATTEMPTS_MAX,
+    WAITING_ATTEMPTS_MAX,
     JobQueue,
 )
 from vision_customization.engine.objects.files import FileObjects
@@ -60,7 +62,7 @@ def taken(settings: Settings, job: str, worker: str, times: int) -> bool:
         return changed.rowcount == 1
 
 
-@pytest.mark.parametrize("times", [1, 4])
+@pytest.mark.parametrize("times", [7, 20])
 def test_a_job_that_kills_its_workers_is_given_up_however_many_there_are(
     settings: Settings, store: Store, queue: JobQueue, times: int
 ) -> None:
@@ -75,15 +77,46 @@ def test_a_job_that_kills_its_workers_is_given_up_however_many_there_are(
     begun = 0
     while taken(settings, job, f"worker-{begun}", times):
         begun += times
-        assert begun <= RECOVERY_ATTEMPTS_MAX + times
+        assert begun <= WAITING_ATTEMPTS_MAX + times
         caretaker.look()
     caretaker.look()
-    assert begun > RECOVERY_ATTEMPTS_MAX
+    assert begun > WAITING_ATTEMPTS_MAX
     record = store.models.by_id(model.id)
     assert record.status is ModelStatus.FAILED
     assert record.error is not None
     assert record.error.code == "unknown"
     assert objects.names("jobs") == []
+
+
+def test_a_piece_that_kills_its_workers_is_given_up_and_its_job_goes_on_to_say_so(
+    settings: Settings, store: Store, queue: JobQueue
+) -> None:
+    model = store.models.create(
+        "m", TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    )
+    objects = FileObjects(settings.data_dir / "objects")
+    caretaker = Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor")
+    job = f"training-{model.id}"
+    queue.enqueue_training(model.id)
+    assert taken(settings, job, "survivor", 1)
+    shards = [f"{job}.embed-0-{index}" for index in range(2)]
+    queue.enqueue_pieces(READING_QUEUE, 7, dict.fromkeys(shards, (job, "embed", "keep_shard", False, (0, 0))))
+    begun = 0
+    while taken(settings, shards[0], f"worker-{begun}", 1):
+        begun += 1
+        caretaker.look()
+        caretaker.sweep()  # as each worker does that starts
+    assert begun == RECOVERY_ATTEMPTS_MAX + 1
+    ended = queue.ended_piece(shards[0])
+    assert ended is not None
+    assert ended.status == "CANCELLED"
+    assert queue.ended_piece(shards[1]) is None
+    assert {job: status.status for job, status in queue.statuses([job, shards[1]]).items()} == {
+        job: "PENDING",
+        shards[1]: "ENQUEUED",
+    }
+    queue.forget_pieces(job)
+    assert queue.withdrawn(shards[1])
 
 
 def test_an_index_that_no_queue_has_is_queued_and_one_that_kills_its_workers_fails(

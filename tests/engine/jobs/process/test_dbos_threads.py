@@ -55,6 +55,24 @@ def test_a_wake_up_while_a_thread_does_not_wait_ends_its_next_wait() -> None:
     assert time.monotonic() - begun < 5
 
 
+def test_many_wake_ups_at_once_are_few() -> None:
+    pause, ended, ends = Pause(), threading.Event(), 0
+
+    def wake() -> None:
+        while not ended.wait(0.001):
+            pause.wake()
+
+    thread = threading.Thread(target=wake, daemon=True)
+    thread.start()
+    begun = time.monotonic()
+    while time.monotonic() - begun < 0.5:
+        pause.wait(30)
+        ends += 1
+    ended.set()
+    thread.join()
+    assert 2 <= ends <= 7
+
+
 def test_stopping_ends_a_rest() -> None:
     pause = Pause()
     pause.rest()
