@@ -41,6 +41,8 @@ ANALYZE_LIMIT = 1.3
 TAIL_LIMIT = 3.0
 WHILE_TRAINING_LIMIT = 2.0
 CLIENTS = 32
+IMAGES_LEAST = 20
+"""Per tag, to compare servers: more images in all than calls in hand and features that the engine keeps."""
 THROUGHPUT_LIMIT = 0.8
 FLOOD_LIMIT = 3.0
 
@@ -257,6 +259,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.peers and options.only:
         parser.error("--peers compares all of it; leave out --only")
+    if (options.peers or options.before) and options.images < IMAGES_LEAST:
+        parser.error(f"--images must be at least {IMAGES_LEAST}, or an image comes again while an engine keeps its features")
     if options.before and not (options.before / "src" / "vision_customization").is_dir():
         parser.error(f"--before: {options.before} is not a checkout; `git worktree add FOLDER REVISION` makes one")
     if options.before and "preview" in (options.only or ()):
