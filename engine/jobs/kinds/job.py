@@ -8,7 +8,8 @@ from vision_customization.contract.enums import ModelKind, Purpose
 from vision_customization.engine.jobs.errors import JobCancelled
 from vision_customization.engine.jobs.images.dataset import read_dataset
 from vision_customization.engine.jobs.images.image_cache import Keeping
-from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard
+from vision_customization.engine.jobs.images.kept_plans import Plans
+from vision_customization.engine.jobs.images.plan import Part, Plan, Shard
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone, Shards
 from vision_customization.engine.objects.keys import job_key
@@ -76,7 +77,8 @@ class Job:
     def read_dataset(self, name: str | None, purpose: Purpose, kind: ModelKind, *, multi_label: bool | None = None) -> Part:
         """Raises JobFailed, JobCancelled, SourceUnreachable."""
         store, reader = self.resources.store, self.resources.reader
-        return read_dataset(store, reader, name, purpose, kind, self.check, self._waits, multi_label=multi_label)
+        folder = self.resources.folder
+        return read_dataset(store, reader, name, purpose, kind, self.check, self._waits, multi_label=multi_label, folder=folder)
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
         """Store the plan."""

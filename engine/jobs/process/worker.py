@@ -1,5 +1,5 @@
-"""A worker: takes trainings, evaluations, product recognition runs, content indexes and inspections from the queues, one of
-each at a time, until its process ends.
+"""A worker: takes trainings, evaluations, product recognition and batch prediction runs, content indexes and inspections from
+the queues until its process ends.
 
 It stops immediately, as if it were killed: every finished step is kept, and the next worker continues from there.
 """
@@ -22,7 +22,7 @@ from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS_MAX
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.resources import Extractor, Resources
 from vision_customization.engine.jobs.kinds.content import contents_folder
 from vision_customization.engine.jobs.kinds.recognition import Detector
@@ -127,6 +127,7 @@ class Worker:
             decoders=settings.threads,
             workers=settings.workers,
             thumbnails=self._thumbnails if self._makes_thumbnails else None,
+            folder=contents_folder(settings),
             withdrawn=self._withdrawn,
         )
         config: DBOSConfig = {
