@@ -35,8 +35,9 @@ from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.kept_features import PACK_IMAGES, KeptFeatures
+from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.packs import PackLayout
-from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, interleaved
+from vision_customization.engine.jobs.images.plan import Part, Plan, interleaved
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import digests_key
 from vision_customization.engine.jobs.images.stored_images import Everything
