@@ -65,6 +65,21 @@ RunStatus = EvaluationStatus
 """The status of a product recognition run: the contract has the same four values."""
 
 
+class BatchPredictionStatus(StrEnum):
+    """The status of a batch prediction run."""
+
+    NOT_STARTED = "notStarted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (BatchPredictionStatus.SUCCEEDED, BatchPredictionStatus.FAILED, BatchPredictionStatus.CANCELLED)
+
+
 class Purpose(StrEnum):
     """What a dataset is for; each purpose has its own limits."""
 

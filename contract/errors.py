@@ -16,6 +16,19 @@ class FailureCode(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ImageErrorCode(StrEnum):
+    """Why a batch prediction run has no answer for an image: codes of Azure's Image Analysis."""
+
+    INVALID_IMAGE_URL = "InvalidImageUrl"
+    """The blob cannot be read."""
+    INVALID_IMAGE_FORMAT = "InvalidImageFormat"
+    """It is not an image, or is damaged."""
+    INVALID_IMAGE_SIZE = "InvalidImageSize"
+    """The file is too large, or a side is too short or too long."""
+    NOT_SUPPORTED_IMAGE = "NotSupportedImage"
+    """This installation of the engine lacks the codec."""
+
+
 class ErrorCode(StrEnum):
     """`error.code` of a refused request."""
 
@@ -36,6 +49,8 @@ class ErrorCode(StrEnum):
     PUBLISHED_MODEL_NOT_FOUND = "PublishedModelNotFound"
     PRODUCT_RECOGNITION_RUN_NOT_FOUND = "ProductRecognitionRunNotFound"
     PRODUCT_RECOGNITION_RUN_ALREADY_EXISTS = "ProductRecognitionRunAlreadyExists"
+    BATCH_PREDICTION_RUN_NOT_FOUND = "BatchPredictionRunNotFound"
+    BATCH_PREDICTION_RUN_ALREADY_EXISTS = "BatchPredictionRunAlreadyExists"
     DRAFT_NOT_FOUND = "DraftNotFound"
     DRAFT_ALREADY_EXISTS = "DraftAlreadyExists"
     TAG_ALREADY_EXISTS = "TagAlreadyExists"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vision_customization.customization.errors import (
         AlreadyExists,
         BadRequest,
+        BatchPredictionFailed,
         ConversionFailed,
         DatasetInvalid,
         EvaluationFailed,
@@ -52,6 +53,7 @@ __all__ = [
     "AlreadyExists",
     "AnnotationKind",
     "BadRequest",
+    "BatchPredictionFailed",
     "ConversionFailed",
     "Dataset",
     "DatasetInvalid",
@@ -95,6 +97,7 @@ _HOMES = {
     "customization.errors": (
         "AlreadyExists",
         "BadRequest",
+        "BatchPredictionFailed",
         "ConversionFailed",
         "DatasetInvalid",
         "EvaluationFailed",

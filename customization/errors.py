@@ -16,7 +16,8 @@
         ├── TrainingFailed        `model` says how it ended
         │   └── TrainingCancelled
         ├── EvaluationFailed
-        └── RecognitionFailed
+        ├── RecognitionFailed
+        └── BatchPredictionFailed  `run` says how it ended
 
 No message holds a key, a token or a SAS signature.
 """
@@ -32,6 +33,7 @@ from vision_customization.contract.texts import counted, listed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vision_customization.contract.batch_prediction import BatchPredictionRun
     from vision_customization.contract.coco.document import Violation
     from vision_customization.contract.evaluations import Evaluation
     from vision_customization.contract.models import Model
@@ -179,6 +181,15 @@ class RecognitionFailed(ServiceError):
     def __init__(self, run: ProductRecognitionRun) -> None:
         self.run = run
         name = f"run {run.run_name!r} of model {run.model_name!r}"
+        super().__init__(f"{name}: {run.status.value}{_because(run.error)}")
+
+
+class BatchPredictionFailed(ServiceError):
+    """A batch prediction run failed (`run.error` says why), or was cancelled. The rows that it has stay."""
+
+    def __init__(self, run: BatchPredictionRun) -> None:
+        self.run = run
+        name = f"batch prediction run {run.run_name!r} of model {run.model_name!r}"
         super().__init__(f"{name}: {run.status.value}{_because(run.error)}")
 
 

@@ -46,6 +46,7 @@ NOT_RUN = {
     ("tests/stacks/azure/README.md", "python"): "lines of a test, whose names a test has",
     ("docs/benchmarks.md", "sh"): "takes minutes to an hour",
     ("docs/call.md", "json"): "an answer",
+    ("docs/rest.md", "python"): "needs a container of the reader's; tests/customization/client/test_client.py has the calls",
     ("docs/custom-vision.md", "python"): "part of a client; tests/engine/api/routes/test_custom_vision.py makes the same call",
     ("docs/datasets.md", "json"): "a file's form",
     ("docs/engine.md", "json"): "an answer",

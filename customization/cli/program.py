@@ -27,6 +27,7 @@ from vision_customization.customization.cli.commands.studio import studio
 from vision_customization.customization.cli.exit_code import ExitCode
 from vision_customization.customization.cli.output import say
 from vision_customization.customization.errors import (
+    BatchPredictionFailed,
     ConversionFailed,
     DatasetInvalid,
     EvaluationFailed,
@@ -35,7 +36,15 @@ from vision_customization.customization.errors import (
     TrainingFailed,
 )
 
-ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed, RecognitionFailed, GateMissed)
+ANSWERS = (
+    DatasetInvalid,
+    ConversionFailed,
+    TrainingFailed,
+    EvaluationFailed,
+    RecognitionFailed,
+    BatchPredictionFailed,
+    GateMissed,
+)
 """Errors that report a failed check, not a failure of the service: exit code 1."""
 
 

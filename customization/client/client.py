@@ -42,6 +42,7 @@ from vision_customization.contract.studio import Role, SignInCode, SignInCodeCre
 from vision_customization.contract.training_speed import TrainingSpeed
 from vision_customization.contract.training_time import Speed
 from vision_customization.customization.client.artifact_file import DIGEST_HEADER, write_artifact
+from vision_customization.customization.client.batch_predictions import BatchPredictionCalls
 from vision_customization.customization.client.drafts import DraftCalls
 from vision_customization.customization.client.outcomes import OutcomeCalls
 from vision_customization.customization.client.transport import Reply, RetryPolicy, TokenCredential, Transport
@@ -63,8 +64,9 @@ IMPORT_SECONDS = 300.0
 """Time limits for an answer: an analysis may wait behind others; an imported model is tested before it is accepted."""
 
 
-class VisionClient(OutcomeCalls, DraftCalls):
-    """Datasets, their drafts and versions, models, evaluations, their outcomes, analysis and product recognition.
+class VisionClient(OutcomeCalls, DraftCalls, BatchPredictionCalls):
+    """Datasets, their drafts and versions, models, evaluations, their outcomes, analysis, batch prediction and product
+    recognition.
 
     Args:
         endpoint: `https://{name}.cognitiveservices.azure.com`, `http://127.0.0.1:8080`, …

@@ -18,6 +18,7 @@ from vision_customization.engine.api.gateway import Gateway
 from vision_customization.engine.api.metrics import Metrics
 from vision_customization.engine.api.routes import (
     analyze,
+    batch_prediction,
     content,
     custom_vision,
     datasets,
@@ -67,6 +68,7 @@ ROUTERS = (
     model_import.router,
     published_models.router,
     products.router,
+    batch_prediction.router,
     planogram.router,
     storage_check.router,
     training_speed.router,
@@ -97,7 +99,7 @@ def create_app(
     """The ASGI application.
 
     Args:
-        jobs: queues trainings, evaluations, product recognition runs and content indexes.
+        jobs: queues trainings, evaluations, product recognition and batch prediction runs, and content indexes.
         models: answers analyze calls.
         blobs: reads images by URL.
         objects: holds the artifacts.

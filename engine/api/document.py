@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from vision_customization.contract.analysis import AnalyzeUrl
+from vision_customization.contract.batch_prediction import BatchPredictionCreate
 from vision_customization.contract.datasets import DatasetCreate, DatasetUpdate
 from vision_customization.contract.drafts import (
     DraftCreate,
@@ -29,6 +30,7 @@ from vision_customization.engine.api.bodies.json import JSON_TYPES
 
 REQUEST_BODIES = (
     AnalyzeUrl,
+    BatchPredictionCreate,
     DatasetCreate,
     DatasetUpdate,
     DraftCreate,

@@ -45,6 +45,7 @@ _NOT_FOUND = {
     "evaluation": ErrorCode.MODEL_EVALUATION_NOT_FOUND,
     "published model": ErrorCode.PUBLISHED_MODEL_NOT_FOUND,
     "run": ErrorCode.PRODUCT_RECOGNITION_RUN_NOT_FOUND,
+    "batch prediction run": ErrorCode.BATCH_PREDICTION_RUN_NOT_FOUND,
     "content index": ErrorCode.RESOURCE_NOT_FOUND,
     "inspection": ErrorCode.RESOURCE_NOT_FOUND,
     "draft": ErrorCode.DRAFT_NOT_FOUND,
@@ -59,6 +60,7 @@ _ALREADY_EXISTS = {
     "evaluation": ErrorCode.MODEL_EVALUATION_ALREADY_EXISTS,
     "published model": ErrorCode.MODEL_ALREADY_EXISTS,
     "run": ErrorCode.PRODUCT_RECOGNITION_RUN_ALREADY_EXISTS,
+    "batch prediction run": ErrorCode.BATCH_PREDICTION_RUN_ALREADY_EXISTS,
     "draft": ErrorCode.DRAFT_ALREADY_EXISTS,
     "tag": ErrorCode.TAG_ALREADY_EXISTS,
 }

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from vision_customization.contract.enums import ContentStatus, EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.contract.enums import BatchPredictionStatus, ContentStatus, EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.contract.limits import NOVEL
 from vision_customization.engine.api.connections import Closed, Connections
 from vision_customization.engine.store import InspectionStatus, Store
@@ -74,15 +74,18 @@ class StoreCollector(Collector):
         model_counts = self._store.models.counts()
         evaluation_counts = self._store.evaluations.counts()
         run_counts = self._store.runs.counts()
+        batch_counts = self._store.batch_predictions.counts()
         content_counts = self._store.content.counts()
         inspection_counts = self._store.inspections.counts()
         yield _by_status("vision_engine_models", "Models", model_counts)
         yield _by_status("vision_engine_evaluations", "Evaluations", evaluation_counts)
         yield _by_status("vision_engine_product_recognition_runs", "Product recognition runs", run_counts)
+        yield _by_status("vision_engine_batch_prediction_runs", "Batch prediction runs", batch_counts)
         yield _by_status("vision_engine_content_indexes", "Content indexes", content_counts)
         yield _by_status("vision_engine_inspections", "Inspections of datasets and drafts", inspection_counts)
         queued = model_counts[ModelStatus.NOT_STARTED] + evaluation_counts[EvaluationStatus.NOT_STARTED]
         queued += run_counts[RunStatus.NOT_STARTED] + content_counts[ContentStatus.QUEUED]
+        queued += batch_counts[BatchPredictionStatus.NOT_STARTED]
         queued += inspection_counts[InspectionStatus.NOT_STARTED]
         yield GaugeMetricFamily(
             "vision_engine_queue_length",

@@ -17,6 +17,8 @@ from vision_customization.engine.errors import EngineError
 
 _HOST = re.compile(r"^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
+LISTING = "restype=container&comp=list"
+"""The query of a container's URL that lists its blobs."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -132,6 +134,9 @@ class Container:
         return self.origin + self.prefix.rstrip("/")
 
     def holds(self, address: BlobAddress) -> bool:
+        """Whether it is the address of a blob in this container, or of the list of its blobs."""
+        if address.query.startswith(LISTING):
+            return Container.at(address) == self
         if address.origin != self.origin or not address.path.startswith(self.prefix):
             return False
         # Blobs of Azure's root container are at the top; a path with a folder is in another container.

@@ -1,4 +1,4 @@
-"""Reading blobs over HTTP: only from allowed hosts, with the dataset's credentials and no one else's.
+"""Reading and writing blobs over HTTP: only on allowed hosts, with the dataset's credentials and no one else's.
 
 `address` decides which URLs may be read and which hosts may get a SAS token. This module follows redirects hop by hop and
 checks each like the first URL. It connects to exactly the address that was checked.
@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from vision_customization.common.backoff import Backoff
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
-from vision_customization.engine.blobs.address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
+from vision_customization.engine.blobs.address import LISTING, BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
 from vision_customization.engine.blobs.connection import CheckedPool, Resolve, deadline, seconds_left
 from vision_customization.engine.blobs.identity import STORAGE_SCOPE, Identity, ManagedIdentity, NoToken, named
 from vision_customization.engine.blobs.role_wait import RoleWait
@@ -27,7 +27,6 @@ REDIRECTS_MAX = 5
 _BACKOFF = Backoff(0.2, least_share=0.5, asked_max_seconds=10.0)
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_LISTING = "restype=container&comp=list&maxresults=1"
 _LISTING_BYTES_MAX = 1024 * 1024
 _STORAGE_VERSION = "2021-12-02"  # without a version, storage refuses a bearer token
 
@@ -57,7 +56,7 @@ class NotModified:
 
 
 class BlobReader:
-    """Reads blobs; safe to use from many threads, which share its connections.
+    """Reads blobs, and writes those that callers ask for; safe to use from many threads, which share its connections.
 
     Args:
         allowed_hosts: hosts besides Azure's blob endpoints, `host` or `host:port`; these may be http and private.
@@ -165,6 +164,37 @@ class BlobReader:
 
         return self._read(BlobAddress.parse(url), _Access(sas, sas_scope, identity), etag, receive, limit_seconds, on_wait)
 
+    def put(
+        self,
+        url: str,
+        query: str,
+        body: bytes,
+        *,
+        sas: SecretStr | None = None,
+        sas_scope: str | None = None,
+        identity: bool = False,
+        content_type: str | None = None,
+    ) -> None:
+        """Send a part of the blob at `url`, as `query` says (`engine.blobs.writing`). The credentials are as in `read`.
+
+        Raises:
+            BlobError: notAllowed, notFound (the container), denied or unreachable.
+        """
+        address = BlobAddress.parse(url)
+        self._policy.check(address)
+        target, headers = self._authorized(address.with_query(query), sas, sas_scope, identity)
+        headers.append((b"Content-Length", str(len(body)).encode()))
+        if content_type is not None:
+            headers.append((b"x-ms-blob-content-type", content_type.encode()))
+
+        def send() -> None:
+            with self._asked(target, headers, "PUT", body) as reply:
+                if reply.status != 201:
+                    _refuse_write(reply, address)
+                reply.read()
+
+        self._attempted(address, send, None, "written")
+
     def check(self, url: str, limit_seconds: float) -> None:
         """Check that the engine's own identity can read a blob, or list a container, at `url`. Downloads no content.
 
@@ -178,7 +208,7 @@ class BlobReader:
             )
         try:
             if (container := Container.at(address)) is not None:
-                listing = f"{container.url}?{_LISTING}"
+                listing = f"{container.url}?{LISTING}&maxresults=1"
                 self.read(listing, identity=True, max_bytes=_LISTING_BYTES_MAX, limit_seconds=limit_seconds)
             else:
                 self.read(url, identity=True, max_bytes=0, limit_seconds=limit_seconds)
@@ -210,7 +240,9 @@ class BlobReader:
                     if not self._roles.pause(began, who, container, on_wait, seconds_left()):
                         raise missing.error(who, self._roles.began() - began) from None
 
-    def _attempted(self, address: BlobAddress, attempt_once: Callable[[], R], limit_seconds: float | None) -> R:
+    def _attempted(
+        self, address: BlobAddress, attempt_once: Callable[[], R], limit_seconds: float | None, done: str = "read"
+    ) -> R:
         """The result of an attempt, or of several if the server is busy."""
         for attempt in range(1, self._attempts + 1):
             try:
@@ -224,7 +256,7 @@ class BlobReader:
                 else:
                     self._sleep(wait_seconds)
                     continue
-                raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read {tried}: {busy.why}.") from None
+                raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be {done} {tried}: {busy.why}.") from None
         raise AssertionError("attempts is at least 1")
 
     def _follow(
@@ -271,7 +303,9 @@ class BlobReader:
             raise BlobError(BlobErrorKind.UNREACHABLE, str(error)) from None
 
     @contextmanager
-    def _asked(self, target: BlobAddress, headers: list[tuple[bytes, bytes]]) -> Iterator[httpcore.Response]:
+    def _asked(
+        self, target: BlobAddress, headers: list[tuple[bytes, bytes]], method: str = "GET", body: bytes | None = None
+    ) -> Iterator[httpcore.Response]:
         url = httpcore.URL(
             scheme=target.scheme.encode(),
             host=target.host.encode(),
@@ -281,7 +315,7 @@ class BlobReader:
         seconds = max(0.0, min(self._timeout_seconds, seconds_left()))
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
         try:
-            with self._pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as reply:
+            with self._pool.stream(method, url, headers=headers, content=body, extensions={"timeout": timeouts}) as reply:
                 yield reply
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
             raise _Busy(f"{target.host}:{target.port} does not answer ({type(error).__name__})") from None
@@ -349,8 +383,25 @@ def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:
     raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read: {address.host} answers {status}.")
 
 
+def _refuse_write(reply: httpcore.Response, address: BlobAddress) -> None:
+    """Raises _Busy or BlobError for the answer to a PUT that is not a success."""
+    status = reply.status
+    if status in _RETRIED:
+        raise _Busy(f"{address.host}:{address.port} answers {status}", _header(reply, b"retry-after"))
+    container = _container_of(address).url
+    if status == 404:
+        raise BlobError(BlobErrorKind.NOT_FOUND, f"{address.url} could not be written: there is no container {container}.")
+    if status in (401, 403, 409):
+        raise BlobError(
+            BlobErrorKind.DENIED,
+            f"{address.url} may not be written ({status}). Pass an unexpired SAS token with the permissions create and write "
+            f"for the container {container}, or give the engine's identity the role Storage Blob Data Contributor there.",
+        )
+    raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be written: {address.host} answers {status}.")
+
+
 def _container_of(address: BlobAddress) -> Container:
-    listed = Container.at(address) if address.query.startswith(_LISTING) else None
+    listed = Container.at(address) if address.query.startswith(LISTING) else None
     return listed or Container.of(address.url)
 
 

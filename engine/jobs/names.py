@@ -23,6 +23,11 @@ def recognition_job(run_id: str) -> str:
     return f"recognition-{run_id}"
 
 
+def batch_prediction_job(run_id: str) -> str:
+    """Id of a batch prediction run's workflow, and name of its objects."""
+    return f"batch-prediction-{run_id}"
+
+
 def piece_prefix(job: str) -> str:
     """What the ids of a job's pieces begin with."""
     return f"{job}."

@@ -15,6 +15,7 @@ from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 
 from vision_customization.engine.inspection.report import VERSION as INSPECTION_VERSION
 from vision_customization.engine.jobs.names import (
+    batch_prediction_job,
     evaluation_job,
     index_job,
     inspection_job,
@@ -40,6 +41,7 @@ WAITING_ATTEMPTS_MAX = 100
 TRAINING_WORKFLOW = "training"
 EVALUATION_WORKFLOW = "evaluation"
 RECOGNITION_WORKFLOW = "recognition"
+BATCH_PREDICTION_WORKFLOW = "batch prediction"
 INDEX_WORKFLOW = "content"
 INSPECTION_WORKFLOW = "inspection"
 PIECE_WORKFLOW = "piece"
@@ -47,6 +49,7 @@ TRAINING_QUEUE = f"trainings-{WORKFLOWS_VERSION}"
 EVALUATION_QUEUE = f"evaluations-{WORKFLOWS_VERSION}"
 """Not the queues of version 1, of which a worker took one job at a time."""
 RECOGNITION_QUEUE = "recognitions"
+BATCH_PREDICTION_QUEUE = "batch-predictions"
 INDEX_QUEUE = "contents"
 INSPECTION_QUEUE = f"inspections-{INSPECTION_VERSION}"
 """While engines of two versions share a database, each makes the inspections that its own code understands."""
@@ -55,13 +58,16 @@ QUEUES = {
     TRAINING_WORKFLOW: TRAINING_QUEUE,
     EVALUATION_WORKFLOW: EVALUATION_QUEUE,
     RECOGNITION_WORKFLOW: RECOGNITION_QUEUE,
+    BATCH_PREDICTION_WORKFLOW: BATCH_PREDICTION_QUEUE,
     INDEX_WORKFLOW: INDEX_QUEUE,
     INSPECTION_WORKFLOW: INSPECTION_QUEUE,
 }
 """The queue of each job's workflow."""
 
+PLANNING_QUEUE = "planning"
+"""Pieces that read annotation files."""
 READING_QUEUE = "reading"
-"""Pieces that read: annotation files, images, what is kept of images."""
+"""Pieces that read images, or what is kept of them."""
 FITTING_QUEUE = "fitting"
 """Pieces that fit and write a classifier."""
 LEARNING_QUEUE = "learning"
@@ -73,8 +79,10 @@ WORKER_CONCURRENCY = {
     TRAINING_QUEUE: 16,
     EVALUATION_QUEUE: 16,
     RECOGNITION_QUEUE: 1,
+    BATCH_PREDICTION_QUEUE: 1,
     INDEX_QUEUE: 1,
     INSPECTION_QUEUE: 1,
+    PLANNING_QUEUE: 1,
     READING_QUEUE: 2,
     FITTING_QUEUE: 1,
     LEARNING_QUEUE: 1,
@@ -114,8 +122,9 @@ def prepare_system_database(settings: Settings) -> None:
 
 
 class JobQueue:
-    """Puts trainings, evaluations, product recognition runs, content indexes and inspections into their queues, and wakes the
-    workers; doing it twice has no further effect. `wakeups` says when any process of the engine has done so."""
+    """Puts trainings, evaluations, product recognition and batch prediction runs, content indexes and inspections into their
+    queues, and wakes the workers; doing it twice has no further effect. `wakeups` says when any process of the engine has done
+    so."""
 
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
@@ -134,6 +143,9 @@ class JobQueue:
 
     def enqueue_recognition(self, run_id: str) -> None:
         self._enqueue(RECOGNITION_WORKFLOW, recognition_job(run_id), run_id)
+
+    def enqueue_batch_prediction(self, run_id: str) -> None:
+        self._enqueue(BATCH_PREDICTION_WORKFLOW, batch_prediction_job(run_id), run_id)
 
     def enqueue_index(self, index_id: str) -> None:
         self._enqueue(INDEX_WORKFLOW, index_job(index_id), index_id)

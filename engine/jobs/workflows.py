@@ -14,8 +14,9 @@ from dbos import DBOS
 
 from vision_customization.contract.enums import ModelKind
 from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobFailed
-from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.resources import Resources
+from vision_customization.engine.jobs.kinds.batch_prediction import BatchPrediction, run_batch_prediction
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
 from vision_customization.engine.jobs.kinds.content import ContentIndexing, contents_folder, run_indexing
 from vision_customization.engine.jobs.kinds.detector import DetectorTraining
@@ -26,12 +27,13 @@ from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
 from vision_customization.engine.jobs.kinds.training import PlannedTraining, Progress, Training, TrainingJob
 from vision_customization.engine.jobs.queue import (
+    BATCH_PREDICTION_WORKFLOW,
     EVALUATION_WORKFLOW,
     INDEX_WORKFLOW,
     INSPECTION_WORKFLOW,
     JUDGING_QUEUE,
     PIECE_WORKFLOW,
-    READING_QUEUE,
+    PLANNING_QUEUE,
     RECOGNITION_WORKFLOW,
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
@@ -42,6 +44,7 @@ from vision_customization.engine.jobs.steps.open_jobs import OpenJobs
 from vision_customization.engine.jobs.steps.pieces import Pieces
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
 from vision_customization.engine.settings import Settings
+from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 
@@ -100,6 +103,13 @@ def declare_workflows(
         recognition = Recognition(resources.store, resources.objects, detector, run_id)
         run_recognition(recognition, Steps(recognition.check, settings.data_dir, pauses_seconds))
 
+    cipher = TokenCipher.open(settings)
+
+    @DBOS.workflow(name=BATCH_PREDICTION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
+    def predict(run_id: str) -> None:
+        with closing(BatchPrediction(resources, cipher, run_id)) as job:
+            run_batch_prediction(job, Steps(job.check, settings.data_dir, pauses_seconds))
+
     @DBOS.workflow(name=INDEX_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def index(index_id: str) -> None:
         indexing = ContentIndexing(resources.store, resources.reader, contents_folder(settings), index_id)
@@ -119,7 +129,7 @@ def run_training(job: TrainingJob, training_of: Callable[[str, int], Training], 
     try:
         kind, tiles = step("kind", job.kind_and_tiles)
         training = training_of(kind, tiles)
-        planned: PlannedTraining = pieces.run(READING_QUEUE, "read annotations", training.read_annotations)
+        planned: PlannedTraining = pieces.run(PLANNING_QUEUE, "read annotations", training.read_annotations)
         pieces.priority = planned["priority"]
         progress.budget_seconds = planned["budget_seconds"]
         progress.advance(share=0.02, images=planned["images"], seconds=planned["seconds"])
@@ -136,7 +146,7 @@ def run_evaluation(evaluation: EvaluationRun, pieces: Pieces) -> None:
     """All steps of an evaluation, from within its workflow."""
     step = pieces.step
     try:
-        planned: Planned = pieces.run(READING_QUEUE, "read annotations", evaluation.read_annotations)
+        planned: Planned = pieces.run(PLANNING_QUEUE, "read annotations", evaluation.read_annotations)
         (shards,) = planned["shards"]
         items = [(0, index) for index in range(shards)]
         for _ in pieces.spread("embed", evaluation.keep_shard, items, told=lambda shard: evaluation.told(*shard)):

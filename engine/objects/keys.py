@@ -53,6 +53,16 @@ def estimate_key(model_id: str) -> str:
     return f"{model_key(model_id)}/estimate"
 
 
+def batch_prediction_key(model_id: str, run_id: str) -> str:
+    """Prefix of the rows of a batch prediction run."""
+    return f"{model_key(model_id)}/batchpredictions/{run_id}"
+
+
+def rows_key(model_id: str, run_id: str, chunk: int) -> str:
+    """Key of chunk number `chunk` of a batch prediction run's rows: JSON lines, compressed with zlib."""
+    return f"{batch_prediction_key(model_id, run_id)}/{chunk:07d}"
+
+
 def older_curves_key(model_id: str, evaluation_id: str) -> str:
     """Key of what older engines kept of a detector's evaluation: precision-recall curves by tag, as JSON."""
     return f"{outcomes_key(model_id, evaluation_id)}.json"

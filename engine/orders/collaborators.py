@@ -8,14 +8,16 @@ from vision_customization.engine.store import Store
 
 
 class Jobs(Protocol):
-    """Queues trainings, evaluations, product recognition runs, content indexes and inspections for the workers;
-    `engine.jobs.queue.JobQueue`."""
+    """Queues trainings, evaluations, product recognition and batch prediction runs, content indexes and inspections for the
+    workers; `engine.jobs.queue.JobQueue`."""
 
     def enqueue_training(self, model_id: str) -> object: ...
 
     def enqueue_evaluation(self, evaluation_id: str) -> object: ...
 
     def enqueue_recognition(self, run_id: str) -> object: ...
+
+    def enqueue_batch_prediction(self, run_id: str) -> object: ...
 
     def enqueue_index(self, index_id: str) -> object: ...
 

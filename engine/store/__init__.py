@@ -13,10 +13,11 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from vision_customization.contract.enums import ContentStatus, EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.contract.enums import BatchPredictionStatus, ContentStatus, EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.accepted_findings import AcceptedFindingStore
+from vision_customization.engine.store.batch_predictions import BatchPredictionStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.content import ContentStore
 from vision_customization.engine.store.database import Database, unreachable
@@ -44,6 +45,7 @@ from vision_customization.engine.store.models import ModelStore
 from vision_customization.engine.store.published import PublishedModelStore
 from vision_customization.engine.store.records import (
     AnswerableModel,
+    BatchPredictionRecord,
     BlobRecord,
     ContentIndexRecord,
     DatasetRecord,
@@ -67,12 +69,20 @@ from vision_customization.engine.store.samples import SampleRecord, SampleStore
 from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
-from vision_customization.engine.store.tables import ContentIndexRow, EvaluationRow, InspectionRow, ModelRow, RunRow
+from vision_customization.engine.store.tables import (
+    BatchPredictionRow,
+    ContentIndexRow,
+    EvaluationRow,
+    InspectionRow,
+    ModelRow,
+    RunRow,
+)
 from vision_customization.engine.store.versions import VersionStore
 
 __all__ = [
     "AlreadyExists",
     "AnswerableModel",
+    "BatchPredictionRecord",
     "BlobRecord",
     "ContentIndexRecord",
     "DatasetRecord",
@@ -121,6 +131,7 @@ class Store:
         self.models = ModelStore(self.database)
         self.evaluations = EvaluationStore(self.database)
         self.runs = RunStore(self.database)
+        self.batch_predictions = BatchPredictionStore(self.database, self._cipher)
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
@@ -178,10 +189,15 @@ class Store:
             select(InspectionRow.id)
             .where(InspectionRow.status.not_in(_final(InspectionStatus)))
             .order_by(InspectionRow.created),
+            select(BatchPredictionRow.id)
+            .where(BatchPredictionRow.status.not_in(_final(BatchPredictionStatus)))
+            .order_by(BatchPredictionRow.sequence),
         )
         with self.database.reading() as session:
             return Unfinished(*(tuple(session.scalars(query)) for query in queries))
 
 
-def _final(statuses: Iterable[ModelStatus | EvaluationStatus | RunStatus | ContentStatus | InspectionStatus]) -> list[str]:
+def _final(
+    statuses: Iterable[ModelStatus | EvaluationStatus | RunStatus | ContentStatus | InspectionStatus | BatchPredictionStatus],
+) -> list[str]:
     return [status.value for status in statuses if status.final]

@@ -1,4 +1,4 @@
-"""The common parts of evaluations and product recognition runs: each is one attempt with a model."""
+"""The common parts of evaluations and of runs: each is one attempt with a model."""
 
 import uuid
 from abc import ABC, abstractmethod
@@ -8,27 +8,30 @@ from sqlalchemy import Select, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from vision_customization.contract.enums import EvaluationStatus
+from vision_customization.contract.enums import BatchPredictionStatus, EvaluationStatus
 from vision_customization.contract.wire import ErrorDetails, Wire
 from vision_customization.engine.store.database import Database, found, status_counts
 from vision_customization.engine.store.errors import AlreadyExists, Kind, WrongState
-from vision_customization.engine.store.tables import DismissalRow, EvaluationRow, ModelRow, RunRow
-from vision_customization.engine.store.transitions import EvaluationEvent, next_evaluation_status
+from vision_customization.engine.store.tables import BatchPredictionRow, DismissalRow, EvaluationRow, ModelRow, RunRow
+from vision_customization.engine.store.transitions import EvaluationEvent, ModelEvent
 
-Row = TypeVar("Row", bound=EvaluationRow | RunRow)
+Row = TypeVar("Row", bound=EvaluationRow | RunRow | BatchPredictionRow)
+Status = TypeVar("Status", bound=EvaluationStatus | BatchPredictionStatus)
 Record = TypeVar("Record")
 Outcome = TypeVar("Outcome", bound=Wire)
 
 
-class AttemptStore(ABC, Generic[Row, Record, Outcome]):
+class AttemptStore(ABC, Generic[Row, Record, Outcome, Status]):
     """Attempts, by the name of their model and their own name, or by id. A final status never changes again."""
 
     _kind: ClassVar[Kind]
     _outcome_column: ClassVar[str]
+    _deletable: ClassVar[str] = "it can be deleted once it has 'succeeded' or 'failed'"
 
-    def __init__(self, database: Database, row: type[Row]) -> None:
+    def __init__(self, database: Database, row: type[Row], statuses: type[Status]) -> None:
         self._database = database
         self._row = row
+        self._statuses = statuses
 
     def find(self, model_name: str, name: str) -> Record:
         """Raises NotFound for the model or for the attempt."""
@@ -54,8 +57,8 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
         with self._database.writing() as session:
             model = self._model(session, model_name)
             row = self._find(session, model, name, lock=True)
-            if not EvaluationStatus(row.status).final:
-                raise WrongState(self._kind, name, row.status, "it can be deleted once it has 'succeeded' or 'failed'")
+            if not self._statuses(row.status).final:
+                raise WrongState(self._kind, name, row.status, self._deletable)
             record = self._record(row, model.name)
             session.execute(delete(DismissalRow).where(DismissalRow.id == row.id))
             session.delete(row)
@@ -73,10 +76,10 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
         """Raises NotFound."""
         return self._report(attempt_id, EvaluationEvent.FAIL, error=error)
 
-    def counts(self) -> dict[EvaluationStatus, int]:
+    def counts(self) -> dict[Status, int]:
         """How many attempts have each status."""
         with self._database.reading() as session:
-            return status_counts(session, self._row.status, EvaluationStatus)
+            return status_counts(session, self._row.status, self._statuses)
 
     @abstractmethod
     def _model(self, session: Session, name: str, *, lock: bool = False) -> ModelRow:
@@ -85,6 +88,10 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
     @abstractmethod
     def _check_model(self, model: ModelRow) -> None:
         """Raises WrongState for a model that cannot be used."""
+
+    @abstractmethod
+    def _next(self, status: Status, event: EvaluationEvent | ModelEvent) -> Status:
+        """The status after an event."""
 
     @abstractmethod
     def _record(self, row: Row, model_name: str) -> Record: ...
@@ -101,7 +108,7 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
                 id=str(uuid.uuid4()),
                 model_id=model.id,
                 name=name,
-                status=EvaluationStatus.NOT_STARTED.value,
+                status=self._statuses.NOT_STARTED.value,
                 created=now,
                 updated=now,
                 **columns,
@@ -114,17 +121,23 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
             return self._record(row, model.name)
 
     def _report(
-        self, attempt_id: str, event: EvaluationEvent, *, outcome: Outcome | None = None, error: ErrorDetails | None = None
+        self,
+        attempt_id: str,
+        event: EvaluationEvent | ModelEvent,
+        *,
+        outcome: Outcome | None = None,
+        error: ErrorDetails | None = None,
     ) -> Record:
         """Apply an event to an attempt; an event that comes too late changes nothing."""
         with self._database.writing() as session:
             row = self._by_id(session, attempt_id, lock=True)
-            status = next_evaluation_status(EvaluationStatus(row.status), event)
+            status = self._next(self._statuses(row.status), event)
             if row.status != status.value:
                 row.status = status.value
                 row.error = error.to_wire() if error is not None else None
                 row.updated = self._database.now()
-                setattr(row, self._outcome_column, outcome.to_wire() if outcome is not None else None)
+                if outcome is not None:
+                    setattr(row, self._outcome_column, outcome.to_wire())
             return self._record(row, _model_name(session, row))
 
     def _of(self, model: ModelRow) -> Select[Row]:
@@ -137,7 +150,7 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
         return found(session, select(self._row).where(self._row.id == attempt_id), self._kind, attempt_id, lock=lock)
 
 
-def _model_name(session: Session, row: EvaluationRow | RunRow) -> str:
+def _model_name(session: Session, row: EvaluationRow | RunRow | BatchPredictionRow) -> str:
     name = session.scalar(select(ModelRow.name).where(ModelRow.id == row.model_id))
     assert name is not None, "an attempt goes with its model"
     return name

@@ -25,6 +25,7 @@ Kind = Literal[
     "evaluation",
     "published model",
     "run",
+    "batch prediction run",
     "content index",
     "inspection",
     "draft",

@@ -13,16 +13,17 @@ from vision_customization.engine.store.database import Database, found
 from vision_customization.engine.store.errors import WrongState
 from vision_customization.engine.store.records import EvaluationRecord
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow
+from vision_customization.engine.store.transitions import EvaluationEvent, ModelEvent, next_evaluation_status
 
 
-class EvaluationStore(AttemptStore[EvaluationRow, EvaluationRecord, ModelPerformance]):
+class EvaluationStore(AttemptStore[EvaluationRow, EvaluationRecord, ModelPerformance, EvaluationStatus]):
     """An evaluation belongs to a model, and `model_name` is that model's own name."""
 
     _kind = "evaluation"
     _outcome_column = "performance"
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, EvaluationRow)
+        super().__init__(database, EvaluationRow, EvaluationStatus)
 
     def create(self, model_name: str, name: str, *, test_dataset_name: str | None) -> EvaluationRecord:
         """Raises NotFound (the model), WrongState (it has not succeeded), AlreadyExists."""
@@ -48,6 +49,9 @@ class EvaluationStore(AttemptStore[EvaluationRow, EvaluationRecord, ModelPerform
     def _check_model(self, model: ModelRow) -> None:
         if model.status != ModelStatus.SUCCEEDED.value:
             raise WrongState("model", model.name, model.status, "only a model that has succeeded can be evaluated")
+
+    def _next(self, status: EvaluationStatus, event: EvaluationEvent | ModelEvent) -> EvaluationStatus:
+        return next_evaluation_status(status, EvaluationEvent(event))
 
     def _record(self, row: EvaluationRow, model_name: str) -> EvaluationRecord:
         return EvaluationRecord(

@@ -23,7 +23,14 @@ from vision_customization.engine.store.records import (
     TrainingOrder,
     TrainingOutcome,
 )
-from vision_customization.engine.store.tables import DismissalRow, EvaluationRow, ModelRow, PublishedModelRow, RunRow
+from vision_customization.engine.store.tables import (
+    BatchPredictionRow,
+    DismissalRow,
+    EvaluationRow,
+    ModelRow,
+    PublishedModelRow,
+    RunRow,
+)
 from vision_customization.engine.store.transitions import ModelEvent, next_model_status
 
 
@@ -198,6 +205,7 @@ class ModelStore:
             for evaluation in evaluations:
                 session.delete(evaluation)
             session.execute(delete(RunRow).where(RunRow.model_id == row.id))
+            session.execute(delete(BatchPredictionRow).where(BatchPredictionRow.model_id == row.id))
             session.flush()
             session.execute(delete(DismissalRow).where(DismissalRow.id.in_(failures)))
             session.delete(row)

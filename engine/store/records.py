@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from vision_customization.contract.batch_prediction import AzureBlobResult, AzureBlobSource, BatchPredictionProgress
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import (
     AnnotationKind,
     AuthenticationKind,
+    BatchPredictionStatus,
     ContentStatus,
     EvaluationStatus,
     ModelKind,
@@ -163,6 +165,26 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchPredictionRecord:
+    """A batch prediction run: a model on every image of a container (`source`) or of a dataset."""
+
+    id: str
+    name: str
+    model_id: str
+    model_name: str
+    status: BatchPredictionStatus
+    created: datetime
+    updated: datetime
+    source: AzureBlobSource | None
+    dataset_name: str | None
+    result: AzureBlobResult | None
+    progress: BatchPredictionProgress
+    error: ErrorDetails | None = None
+    source_token_encrypted: str | None = field(default=None, repr=False)
+    result_token_encrypted: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedModelRecord:
     """A stable name and the model that it answers with. The model may have been deleted since. `require` is its gate: metric →
     the threshold that every model must reach."""
@@ -225,6 +247,7 @@ class Unfinished(NamedTuple):
     runs: tuple[str, ...] = ()
     content_indexes: tuple[str, ...] = ()
     inspections: tuple[str, ...] = ()
+    batch_predictions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

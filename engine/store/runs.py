@@ -12,19 +12,20 @@ from vision_customization.engine.store.errors import WrongState
 from vision_customization.engine.store.models import answers_to
 from vision_customization.engine.store.records import RunRecord
 from vision_customization.engine.store.tables import ModelRow, RunRow
+from vision_customization.engine.store.transitions import EvaluationEvent, ModelEvent, next_evaluation_status
 
 RECOGNIZING = (ModelKind.PRODUCT_RECOGNIZER, ModelKind.GENERIC_DETECTOR)
 """The kinds of model that find products in an image."""
 
 
-class RunStore(AttemptStore[RunRow, RunRecord, ProductRecognitionResult]):
+class RunStore(AttemptStore[RunRow, RunRecord, ProductRecognitionResult, RunStatus]):
     """A run belongs to a model; `model_name` is the model's own name, or one that it is published under."""
 
     _kind = "run"
     _outcome_column = "result"
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, RunRow)
+        super().__init__(database, RunRow, RunStatus)
 
     def check_recognizing(self, model_name: str) -> None:
         """Raises NotFound, and WrongState for a model that has not succeeded or finds no products."""
@@ -44,6 +45,9 @@ class RunStore(AttemptStore[RunRow, RunRecord, ProductRecognitionResult]):
             raise WrongState("model", model.name, model.model_kind, f"only a {kinds} recognizes products")
         if model.status != ModelStatus.SUCCEEDED.value:
             raise WrongState("model", model.name, model.status, "only a model that has succeeded recognizes products")
+
+    def _next(self, status: RunStatus, event: EvaluationEvent | ModelEvent) -> RunStatus:
+        return next_evaluation_status(status, EvaluationEvent(event))
 
     def _record(self, row: RunRow, model_name: str) -> RunRecord:
         return RunRecord(

@@ -134,6 +134,28 @@ class RunRow(Table):
     updated: Mapped[datetime]
 
 
+class BatchPredictionRow(Table):
+    """A batch prediction run. `source` and `result` are as callers see them, without their tokens."""
+
+    __tablename__ = "batch_prediction_runs"
+    __table_args__ = (UniqueConstraint("model_id", "name"),)
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(ID, unique=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(NAME)
+    source: Mapped[dict[str, Any] | None]
+    source_token_encrypted: Mapped[str | None] = mapped_column(Text)
+    dataset_name: Mapped[str | None] = mapped_column(NAME)
+    result: Mapped[dict[str, Any] | None]
+    result_token_encrypted: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    progress: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+
 class PublishedModelRow(Table):
     __tablename__ = "published_models"
 

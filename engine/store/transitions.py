@@ -1,4 +1,4 @@
-"""How the status of a model, an evaluation or a run may change: only the two tables here decide it.
+"""How the status of a model, an evaluation or a run may change: only the tables here decide it.
 
 Every event is safe to report twice, because a step of a workflow may run twice: a final status never changes again, and an
 event that comes too late changes nothing.
@@ -6,7 +6,7 @@ event that comes too late changes nothing.
 
 from enum import StrEnum
 
-from vision_customization.contract.enums import EvaluationStatus, ModelStatus
+from vision_customization.contract.enums import BatchPredictionStatus, EvaluationStatus, ModelStatus
 
 
 class ModelEvent(StrEnum):
@@ -62,6 +62,31 @@ _EVALUATION = {
 }
 
 
+_BATCH_PREDICTION = {
+    BatchPredictionStatus.NOT_STARTED: {
+        ModelEvent.BEGIN: BatchPredictionStatus.RUNNING,
+        ModelEvent.FINISH: BatchPredictionStatus.SUCCEEDED,
+        ModelEvent.FAIL: BatchPredictionStatus.FAILED,
+        ModelEvent.REQUEST_CANCEL: BatchPredictionStatus.CANCELLING,
+        ModelEvent.CANCEL: BatchPredictionStatus.CANCELLED,
+    },
+    BatchPredictionStatus.RUNNING: {
+        ModelEvent.BEGIN: BatchPredictionStatus.RUNNING,
+        ModelEvent.FINISH: BatchPredictionStatus.SUCCEEDED,
+        ModelEvent.FAIL: BatchPredictionStatus.FAILED,
+        ModelEvent.REQUEST_CANCEL: BatchPredictionStatus.CANCELLING,
+        ModelEvent.CANCEL: BatchPredictionStatus.CANCELLED,
+    },
+    BatchPredictionStatus.CANCELLING: {
+        ModelEvent.BEGIN: BatchPredictionStatus.CANCELLING,
+        ModelEvent.FINISH: BatchPredictionStatus.CANCELLED,
+        ModelEvent.FAIL: BatchPredictionStatus.CANCELLED,
+        ModelEvent.REQUEST_CANCEL: BatchPredictionStatus.CANCELLING,
+        ModelEvent.CANCEL: BatchPredictionStatus.CANCELLED,
+    },
+}
+
+
 def next_model_status(status: ModelStatus, event: ModelEvent) -> ModelStatus | None:
     """The status after `event`; None where a caller asks for what the status does not allow (a finished model is cancelled)."""
     if status.final:
@@ -72,3 +97,8 @@ def next_model_status(status: ModelStatus, event: ModelEvent) -> ModelStatus | N
 def next_evaluation_status(status: EvaluationStatus, event: EvaluationEvent) -> EvaluationStatus:
     """The status after `event`."""
     return status if status.final else _EVALUATION[status][event]
+
+
+def next_batch_prediction_status(status: BatchPredictionStatus, event: ModelEvent) -> BatchPredictionStatus:
+    """The status after `event`; a run changes as a training does."""
+    return status if status.final else _BATCH_PREDICTION[status][event]

@@ -40,6 +40,7 @@ class RecordedJobs:
     trainings: list[str] = field(default_factory=list)
     evaluations: list[str] = field(default_factory=list)
     recognitions: list[str] = field(default_factory=list)
+    batch_predictions: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     inspections: list[str] = field(default_factory=list)
     broken: bool = False
@@ -63,6 +64,11 @@ class RecordedJobs:
         if self.broken:
             raise RuntimeError("no queue")
         self.recognitions.append(run_id)
+
+    def enqueue_batch_prediction(self, run_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue")
+        self.batch_predictions.append(run_id)
 
     def enqueue_index(self, index_id: str) -> None:
         if self.broken:

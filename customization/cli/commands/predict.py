@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from vision_customization.common.dataset_content.image_formats import EXTENSIONS
 from vision_customization.common.errors import VisionError
@@ -15,7 +16,7 @@ from vision_customization.contract.limits import NOVEL
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
 from vision_customization.customization.cli.image_argument import is_url, without_query
-from vision_customization.customization.cli.output import json_option, print_json, print_table, progress_bar
+from vision_customization.customization.cli.output import json_option, print_json, print_table, progress_bar, say
 from vision_customization.customization.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 CALLS_AT_ONCE = 4
+_FAILED_SHOWN = 5
 _DRAWN = (".png", ".jpg", ".jpeg")
 _SOFTWARE = "vision predict"
 """Written into each drawing's metadata: a later call overwrites only files that carry it."""
@@ -44,7 +46,20 @@ class Answer(TypedDict, total=False):
 
 @click.command(short_help="Analyze images with a model")
 @click.argument("model")
-@click.argument("images", nargs=-1, required=True)
+@click.argument("images", nargs=-1)
+@click.option(
+    "--all",
+    "everything",
+    metavar="PLACE",
+    help="Answer every image of a folder, or of a blob container that the service can list, and write a JSON line for each "
+    "to the file of --out. PLACE may go on with the beginning of the blobs' names, and may have a SAS token as its query.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --all: the file for the rows. Images that have a row in it are not answered again.",
+)
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many tags of each image to show.")
 @click.option(
     "--threshold",
@@ -62,18 +77,41 @@ class Answer(TypedDict, total=False):
 @service_options
 @json_option
 def predict(
-    client: VisionClient, model: str, images: tuple[str, ...], top: int, threshold: float, draw: Path | None, as_json: bool
+    client: VisionClient,
+    model: str,
+    images: tuple[str, ...],
+    everything: str | None,
+    out: Path | None,
+    top: int,
+    threshold: float,
+    draw: Path | None,
+    as_json: bool,
 ) -> None:
     """Analyze IMAGES with MODEL (or the one behind a published name): files, folders, or URLs that the service can read.
 
     If an image can't be analyzed, it is reported, the others are still analyzed, and the exit code is 1.
+
+    With --all, the answers are JSON lines in a file, in the order of the images' names, and an interrupted command continues
+    when you run it again. A folder's images are sent from here; those of a container are read by the service's workers.
 
     \b
     Examples:
       vision predict trees holiday/*.jpg
       vision predict apples basket.jpg --draw boxes.png
       vision predict trees holiday --json | jq -r '.[] | [.image, .tags[0].name] | @tsv'
+      vision predict trees --all archive --out archive.jsonl
+      vision predict trees --all 'https://me.blob.core.windows.net/photos/2026/?sv=…&sp=rl&sig=…' --out 2026.jsonl
     """
+    if everything is not None:
+        _refuse_options_of_images(images)
+        if out is None:
+            raise click.UsageError("--all needs --out FILE: the file for the answers")
+        _predict_all(client, model, everything, out, as_json=as_json)
+        return
+    if not images:
+        raise click.UsageError("pass IMAGES, or --all with a folder or the URL of a container")
+    if out is not None:
+        raise click.UsageError("--out needs --all: without it, the answers are printed")
     targets = _targets(images)
     pictures = _pictures(targets, draw)
 
@@ -91,6 +129,36 @@ def predict(
         for out in written:
             click.echo(f"{out} written")
     if any("error" in answer for answer in seen):
+        click.get_current_context().exit(ExitCode.NO)
+
+
+def _refuse_options_of_images(images: tuple[str, ...]) -> None:
+    context = click.get_current_context()
+    if images:
+        raise click.UsageError("pass either IMAGES or --all")
+    for option in ("top", "threshold", "draw"):
+        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{option} is not for --all: the rows have all that the model answers")
+
+
+def _predict_all(client: VisionClient, model: str, place: str, out: Path, *, as_json: bool) -> None:
+    from vision_customization.customization.cli.batch_prediction import predict_container, predict_folder
+
+    if is_url(place):
+        rows = predict_container(client, model, place, out)
+    elif Path(place).is_dir():
+        rows = predict_folder(client, model, Path(place), out)
+    else:
+        raise click.UsageError(f"--all {place}: no such folder. A container is named by its URL, https://…")
+    answered, failed, added = len(rows.names) - len(rows.failed), len(rows.failed), len(rows.names) - rows.kept
+    if as_json:
+        print_json({"out": str(out), "answered": answered, "failed": failed, "added": added})
+    else:
+        click.echo(f"{out}: {answered:,} answered, {failed:,} failed; {added:,} of these rows are new.")
+    if failed:
+        shown = ", ".join(rows.failed[:_FAILED_SHOWN])
+        more = f" and {failed - _FAILED_SHOWN:,} more" if failed > _FAILED_SHOWN else ""
+        say(f"No answer for {shown}{more}: their rows say why.")
         click.get_current_context().exit(ExitCode.NO)
 
 

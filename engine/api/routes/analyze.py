@@ -24,6 +24,7 @@ from vision_customization.engine.api.metrics import Metrics
 from vision_customization.engine.api.routes.prebuilt_features import combined, passed_on
 from vision_customization.engine.api.threads import in_thread
 from vision_customization.engine.learning.errors import ArtifactError
+from vision_customization.engine.models.analysis import analysis, objects_result, tags_result
 from vision_customization.engine.models.answers import TagProbability
 from vision_customization.engine.models.cache import ModelGone, ModelTooSlow
 from vision_customization.engine.models.prebuilt import CONNECTIONS, PrebuiltReply
@@ -244,29 +245,6 @@ def analysis_text(findings: Findings, api_version: str) -> str:
     if api_version == FIRST_VERSION:
         answer = in_first_version(answer)
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-
-
-def tags_result(tags: Sequence[TagProbability], novelty: float | None) -> dict[str, Any]:
-    """All tags by falling confidence, with their thresholds if the model has any, and the novelty if it tells it."""
-    ordered = sorted(tags, key=lambda tag: -tag.probability)
-    values = [
-        {"name": tag.name, "confidence": tag.probability} | ({} if tag.threshold is None else {"threshold": tag.threshold})
-        for tag in ordered
-    ]
-    return {"tagsResult": {"values": values}} | ({} if novelty is None else {"novelty": novelty})
-
-
-def objects_result(objects: list[DetectedObject]) -> dict[str, Any]:
-    return {"objectsResult": {"values": [found.to_wire() for found in objects]}}
-
-
-def analysis(found: dict[str, Any], api_version: str, width: int, height: int) -> dict[str, Any]:
-    """An `ImageAnalysisResult` as JSON-ready values: plain ones for speed, since every call makes one."""
-    return {
-        "customModelResult": found,
-        "modelVersion": api_version,
-        "metadata": {"width": width, "height": height},
-    }
 
 
 def in_first_version(answer: dict[str, Any]) -> dict[str, Any]:

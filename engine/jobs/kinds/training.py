@@ -17,7 +17,8 @@ from vision_customization.contract.models import Artifact, ModelPerformance, Tra
 from vision_customization.contract.training_time import Workload, budget_fault
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import content_of, with_tags
-from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
+from vision_customization.engine.jobs.images.plan import Plan
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.job import Job, Planned
@@ -117,7 +118,7 @@ class TrainingJob(Job):
         image_seconds = speed.embedded_image_seconds if kind is ModelKind.GENERIC_CLASSIFIER else speed.read_image_seconds
         return PlannedTraining(
             **planned,
-            budget_seconds=model.time_budget_in_hours * 3600.0,
+            budget_seconds=self.budget_seconds,
             priority=due(time.time(), planned["images"] * image_seconds),
         )
 

@@ -17,6 +17,7 @@ from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
 from vision_customization.engine.jobs.names import (
+    batch_prediction_job,
     evaluation_job,
     index_job,
     inspection_job,
@@ -93,6 +94,12 @@ class Caretaker:
         for ids, job_of, settle_unknown, fail in (
             (unfinished.evaluations, evaluation_job, queue.enqueue_evaluation, store.evaluations.fail),
             (unfinished.runs, recognition_job, settle_run, store.runs.fail),
+            (
+                unfinished.batch_predictions,
+                batch_prediction_job,
+                queue.enqueue_batch_prediction,
+                store.batch_predictions.fail,
+            ),
             (unfinished.content_indexes, index_job, queue.enqueue_index, store.content.fail),
             (unfinished.inspections, inspection_job, self._enqueue_inspection, store.inspections.fail),
         ):
@@ -216,6 +223,7 @@ def _jobs_of(unfinished: Unfinished) -> list[str]:
         *map(training_job, unfinished.models),
         *map(evaluation_job, unfinished.evaluations),
         *map(recognition_job, unfinished.runs),
+        *map(batch_prediction_job, unfinished.batch_predictions),
         *map(index_job, unfinished.content_indexes),
         *map(inspection_job, unfinished.inspections),
     ]

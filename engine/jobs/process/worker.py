@@ -1,5 +1,5 @@
-"""A worker: takes trainings, evaluations, product recognition runs, content indexes and inspections from the queues, one of
-each at a time, until its process ends.
+"""A worker: takes trainings, evaluations, product recognition and batch prediction runs, content indexes and inspections from
+the queues until its process ends.
 
 It stops immediately, as if it were killed: every finished step is kept, and the next worker continues from there.
 """
@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 from dbos import DBOS, DBOSConfig
+from dbos._error import DBOSAwaitedWorkflowCancelledError
 from sqlalchemy.exc import SQLAlchemyError
 
 from vision_customization.engine.blobs.reader import BlobReader
@@ -22,7 +23,7 @@ from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS_MAX
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.resources import Extractor, Resources
 from vision_customization.engine.jobs.kinds.content import contents_folder
 from vision_customization.engine.jobs.kinds.recognition import Detector
@@ -127,6 +128,7 @@ class Worker:
             decoders=settings.threads,
             workers=settings.workers,
             thumbnails=self._thumbnails if self._makes_thumbnails else None,
+            folder=contents_folder(settings),
             withdrawn=self._withdrawn,
         )
         config: DBOSConfig = {
@@ -141,6 +143,7 @@ class Worker:
         rarely_look(config)
         # DBOS gives its logger a console handler unless it has one already: its lines should look like the others.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
+        logging.getLogger("dbos").addFilter(_is_unexpected)
         DBOS(config=config)
         plans = Plans(objects, TokenCipher.open(settings))
         declare_workflows(resources, plans, self._queue, settings, self._detector, self._pauses_seconds)
@@ -190,6 +193,11 @@ class Worker:
         self._store.close()
         self._lock.release()
         self._locks.close()
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    """Whether to log what DBOS says. It tells of each piece that was withdrawn while it ran as of an error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], DBOSAwaitedWorkflowCancelledError))
 
 
 def _open_extractor(settings: Settings) -> FeatureExtractor:

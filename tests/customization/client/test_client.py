@@ -25,6 +25,7 @@ from vision_customization.customization.client.client import RetryPolicy, Vision
 from vision_customization.customization.errors import (
     AlreadyExists,
     BadRequest,
+    BatchPredictionFailed,
     EvaluationFailed,
     NotAuthorized,
     NotFound,
@@ -64,6 +65,11 @@ def evaluation(status: str = "notStarted", **fields: Any) -> dict[str, Any]:  # 
 
 def run(status: str = "notStarted", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"runName": "r", "modelName": "m", "status": status, **STAMPS, **fields}
+
+
+def batch_run(status: str = "notStarted") -> dict[str, Any]:
+    progress = {"images": 2, "imagesAnswered": 1, "imagesFailed": 1, "otherBlobs": 0, "share": 1.0}
+    return {**run(status), "datasetName": "d", "progress": progress}
 
 
 COLA = {"id": "1", "boundingBox": {"x": 1, "y": 2, "w": 3, "h": 4}, "tags": [{"name": "cola", "confidence": 0.9}]}
@@ -206,6 +212,15 @@ OPERATIONS = [
         lambda c: c.recognize_products("m", "r", "https://x/a.jpg"), "PUT", "/productrecognition/m/runs/r", 201, run(),
         {"url": "https://x/a.jpg"},
     ),
+    Operation(
+        lambda c: c.predict_batch("m", "r", dataset_name="d"), "PUT", "/batchprediction/m/runs/r", 201, batch_run(),
+        {"datasetName": "d"},
+    ),
+    Operation(lambda c: c.get_batch_prediction("m", "r"), "GET", "/batchprediction/m/runs/r", 200, batch_run("running")),
+    Operation(
+        lambda c: c.cancel_batch_prediction("m", "r"), "POST", "/batchprediction/m/runs/r:cancel", 202, batch_run("cancelling")
+    ),
+    Operation(lambda c: c.delete_batch_prediction("m", "r"), "DELETE", "/batchprediction/m/runs/r", 204, b""),
     Operation(lambda c: c.get_run("m", "r"), "GET", "/productrecognition/m/runs/r", 200, run("succeeded", result=RESULT)),
     Operation(lambda c: c.delete_run("m", "r"), "DELETE", "/productrecognition/m/runs/r", 204, b""),
     Operation(
@@ -618,6 +633,38 @@ def test_waiting_for_a_run(service: FakeService) -> None:
     service.answers = [Answer(200, run("failed", error={"code": "modelNotFound", "message": "gone"}))]
     with pytest.raises(RecognitionFailed, match="run 'r' of model 'm': failed: modelNotFound: gone"):
         service.client().wait_for_run("m", "r")
+
+
+def test_waiting_for_a_batch_prediction_run_and_its_rows(service: FakeService) -> None:
+    service.answers = [Answer(200, batch_run("running")), Answer(200, batch_run("succeeded"))]
+    client = service.client()
+    assert client.wait_for_batch_prediction("live", "r", timeout_seconds=60).progress.images == 2
+    rows = [
+        {"url": "https://x/a.jpg", "customModelResult": {"tagsResult": {"values": []}}, "modelVersion": "x",
+         "metadata": {"width": 1, "height": 1}},
+        {"url": "https://x/b.jpg", "error": {"code": "InvalidImageFormat", "message": "no"}},
+    ]  # fmt: skip
+    lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    service.answers = [Answer(200, lines)]
+    assert [row.to_wire() for row in client.batch_prediction_rows("m", "r")] == rows
+    service.answers = [Answer(200, batch_run("cancelled"))]
+    with pytest.raises(BatchPredictionFailed, match="batch prediction run 'r' of model 'm': cancelled"):
+        client.wait_for_batch_prediction("m", "r")
+
+
+def test_a_broken_download_of_rows_goes_on_where_it_stopped(service: FakeService) -> None:
+    lines = [json.dumps({"url": f"https://x/{number}.jpg", "error": {"code": "c", "message": "m"}}) for number in range(5000)]
+
+    def answer(request: Received) -> Answer:
+        body = "".join(f"{line}\n" for line in lines[int(request.query["skip"]) :]).encode()
+        if len(service.received) > 1:
+            return Answer(200, body)
+        return Answer(200, body[:200_000], {"Content-Length": str(len(body)), "Connection": "close"})
+
+    service.handler = answer
+    assert [line.decode() for line in service.client().batch_prediction_lines("m", "r")] == lines
+    first, second = (int(request.query["skip"]) for request in service.received)
+    assert first == 0 < second < 5000
 
 
 def test_an_image_of_a_shelf_is_sent_as_it_is_and_once(service: FakeService) -> None:

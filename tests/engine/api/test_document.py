@@ -96,6 +96,10 @@ OPERATIONS = {
     "/computervision/studio/codes": {"post"},
     "/computervision/productrecognition/{model_name}/runs": {"get"},
     "/computervision/productrecognition/{model_name}/runs/{run_name}": {"put", "get", "delete"},
+    "/computervision/batchprediction/{model_name}/runs": {"get"},
+    "/computervision/batchprediction/{model_name}/runs/{run_name}": {"put", "get", "delete"},
+    "/computervision/batchprediction/{model_name}/runs/{run_name}:cancel": {"post"},
+    "/computervision/batchprediction/{model_name}/runs/{run_name}/results": {"get"},
     "/computervision/planogramcompliance:match": {"post"},
     "/computervision/imageanalysis:analyze": {"post"},
     "/healthz": {"get"},
@@ -158,6 +162,7 @@ def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: B
     world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
     world.train_detector("r")
     world.store.runs.create("r", "r")
+    world.store.batch_predictions.create("m", "r", dataset_name="cats")
     return world
 
 

@@ -161,6 +161,8 @@ def test_the_container_of_a_blob(blob: str, container: str) -> None:
         (f"{AZURE}/c2/a.png", False),
         (f"{AZURE}/C/a.png", False),
         (f"{AZURE}/c", False),
+        (f"{AZURE}/c?restype=container&comp=list&prefix=a", True),
+        (f"{AZURE}/c2?restype=container&comp=list", False),
         (f"{AZURE}/a.png", False),
         ("https://other.blob.core.windows.net/c/a.png", False),
         ("http://acct.blob.core.windows.net/c/a.png", False),

@@ -110,6 +110,13 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
     assert length() == 1
     store.runs.fail(run.id, ErrorDetails(code="c", message="m"))
     assert length() == 0
+    batch = store.batch_predictions.create("r", "b", dataset_name="d")
+    assert length() == 1
+    store.batch_predictions.begin(batch.id)
+    store.batch_predictions.request_cancellation("r", "b")
+    assert length() == 1
+    store.batch_predictions.cancel(batch.id)
+    assert length() == 0
     index = store.content.look("d").record
     assert length() == 1
     store.content.begin(index.id)

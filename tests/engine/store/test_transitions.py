@@ -1,7 +1,13 @@
 import pytest
 
-from vision_customization.contract.enums import EvaluationStatus, ModelStatus
-from vision_customization.engine.store.transitions import EvaluationEvent, ModelEvent, next_evaluation_status, next_model_status
+from vision_customization.contract.enums import BatchPredictionStatus, EvaluationStatus, ModelStatus
+from vision_customization.engine.store.transitions import (
+    EvaluationEvent,
+    ModelEvent,
+    next_batch_prediction_status,
+    next_evaluation_status,
+    next_model_status,
+)
 
 N, T, S, F, C, X = (
     ModelStatus.NOT_STARTED,
@@ -50,3 +56,12 @@ def test_evaluation(
 ) -> None:
     expected = dict(zip(EvaluationEvent, (begin, finish, fail), strict=True))
     assert {event: next_evaluation_status(status, event) for event in EvaluationEvent} == expected
+
+
+def test_a_batch_prediction_run_changes_as_a_training_does() -> None:
+    for status in BatchPredictionStatus:
+        training = ModelStatus.TRAINING if status is BatchPredictionStatus.RUNNING else ModelStatus(status.value)
+        for event in ModelEvent:
+            expected = next_model_status(training, event) or training
+            running = "running" if expected is ModelStatus.TRAINING else expected.value
+            assert next_batch_prediction_status(status, event).value == running, (status, event)
