@@ -49,13 +49,26 @@ class _Fetched:
     refused: Row | None = None
 
 
+class AnsweringThreads:
+    """The threads of a job that answers images, which the pieces of the job in this process share."""
+
+    def __init__(self, threads: int) -> None:
+        """`threads`: how many images are decoded and answered at once."""
+        self.answered_at_once = threads
+        self.reading = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
+        self.answering = ThreadPoolExecutor(threads, thread_name_prefix="answer-image")
+
+    def close(self) -> None:
+        for pool in (self.reading, self.answering):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 class ImageAnswering:
-    """The rows of images, in their order. Iterate over it, and close it: its threads go on until then.
+    """The rows of images, in their order.
 
     Args:
         urls: the images' addresses.
         access: the credentials for them.
-        threads: how many images are decoded and answered at once.
         check: called during waits for an image; an exception that it raises ends the wait.
         on_wait: called with the reason while a blob cannot be read yet, from the thread that reads it.
     """
@@ -66,8 +79,8 @@ class ImageAnswering:
         reader: BlobReader,
         access: Access,
         model: Answers,
+        threads: AnsweringThreads,
         *,
-        threads: int,
         check: Callable[[], None],
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
@@ -75,13 +88,11 @@ class ImageAnswering:
         self._access = access
         self._model = model
         self._on_wait = on_wait
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
-        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="answer-image")
         fetched = OrderedAhead(
-            Listed(urls), self._fetch, self._readers, Budget(_READ_AHEAD_IMAGES, _READ_AHEAD_BYTES, _file_bytes), check
+            Listed(urls), self._fetch, threads.reading, Budget(_READ_AHEAD_IMAGES, _READ_AHEAD_BYTES, _file_bytes), check
         )
-        ahead = Budget[Future[_Fetched], Row](_ANSWERED_AHEAD * threads, 1, lambda _fetched, _row: 0)
-        self._rows = OrderedAhead(fetched, self._row, self._workers, ahead, check)
+        ahead = Budget[Future[_Fetched], Row](_ANSWERED_AHEAD * threads.answered_at_once, 1, lambda _fetched, _row: 0)
+        self._rows = OrderedAhead(fetched, self._row, threads.answering, ahead, check)
 
     def __iter__(self) -> Iterator[Row]:
         return self
@@ -92,11 +103,6 @@ class ImageAnswering:
         if row is None:
             raise StopIteration
         return row.result()
-
-    def close(self) -> None:
-        for pool in (self._readers, self._workers):
-            pool.shutdown(wait=False, cancel_futures=True)
-        self._model.stop()
 
     def _fetch(self, url: str) -> _Fetched:
         try:
