@@ -61,11 +61,11 @@ def measure(work: Path, images: int, pages: int) -> list[Figure]:
             looks = Looks(engine, host)
             looks.register("few")
             looks.wait_until_ready("few")  # the worker has started, and its networks are in memory
-            before, size = engine.worker_peak_gigabytes(), _database_megabytes(engine)
+            before, size = engine.workerpeak_gigabytes(), _database_megabytes(engine)
             worked = engine.worker_cpu_seconds()
             seconds = looks.index("first")
             worked = engine.worker_cpu_seconds() - worked
-            after = engine.worker_peak_gigabytes()
+            after = engine.workerpeak_gigabytes()
             figures += [
                 Figure("indexing, first look to ready", "s", (seconds,), _load()),
                 Figure("the same, processor time", "s", (worked,), _load()),
@@ -176,14 +176,15 @@ def write_coco(file: Path, images: int, name: str, url_of: Callable[[int], str] 
     boxed = (image_ for image_ in range(images) for _ in range(BOXES[image_ % len(BOXES)]))
     with file.open("w") as target:
         target.write('{"images": [')
-        _write_entries(target.write, map(image, range(images)))
+        write_entries(target.write, map(image, range(images)))
         target.write('], "annotations": [')
-        _write_entries(target.write, (annotation(number, image_) for number, image_ in enumerate(boxed)))
+        write_entries(target.write, (annotation(number, image_) for number, image_ in enumerate(boxed)))
         categories = [{"id": tag + 1, "name": f"tag {tag:02}"} for tag in range(TAGS)]
         target.write(f'], "categories": {json.dumps(categories)}}}')
 
 
-def _write_entries(write: Callable[[str], object], entries: Iterator[dict[str, Any]]) -> None:
+def write_entries(write: Callable[[str], object], entries: Iterator[dict[str, Any]]) -> None:
+    """The entries of a JSON list, one after the other."""
     separator = ""
     for entry in entries:
         write(separator + json.dumps(entry))

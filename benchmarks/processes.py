@@ -49,15 +49,15 @@ class Engine:
         times = [child.cpu_times() for child in psutil.Process(self.process.pid).children()]
         return sum(time_.user + time_.system for time_ in times)
 
-    def worker_peak_gigabytes(self) -> float:
+    def workerpeak_gigabytes(self) -> float:
         """The peak memory of a worker so far, in 10⁹ bytes."""
-        return max(_peak_gigabytes(child.pid) for child in psutil.Process(self.process.pid).children())
+        return max(peak_gigabytes(child.pid) for child in psutil.Process(self.process.pid).children())
 
-    def api_peak_gigabytes(self, *, again: bool = False) -> float:
+    def apipeak_gigabytes(self, *, again: bool = False) -> float:
         """The peak memory of the process that answers so far, in 10⁹ bytes; with `again`, from now on."""
         if again:
             Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # proc(5): resets the peak
-        return _peak_gigabytes(self.process.pid)
+        return peak_gigabytes(self.process.pid)
 
     def wait_until_worker_rests(self) -> None:
         """Wait until the worker uses almost no processor time, so that it does not share the cores with what follows."""
@@ -209,7 +209,8 @@ def _tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _peak_gigabytes(pid: int) -> float:
+def peak_gigabytes(pid: int) -> float:
+    """The peak memory of a process so far, in 10⁹ bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
 

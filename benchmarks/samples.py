@@ -70,15 +70,18 @@ def join(samples: Sequence[Samples]) -> Samples:
     return Samples(samples[0].root, tuple(image for part in samples for image in part.images))
 
 
-def write_drawn(folder: Path, images: int, annotation_file: str) -> None:
-    """A dataset of small drawn images, each different, of two tags."""
+def write_drawn(folder: Path, images: int, annotation_file: str, *, boxes: bool = False) -> None:
+    """A dataset of small drawn images, each different, of two tags; with `boxes`, each shape has its box."""
     (folder / "images").mkdir(parents=True)
     entries, annotations = [], []
     for number in range(images):
         name = f"images/{number:05d}.jpg"
         (folder / name).write_bytes(drawn(number))
         entries.append({"id": number + 1, "width": 64, "height": 64, "file_name": name})
-        annotations.append({"id": number + 1, "image_id": number + 1, "category_id": number % 2 + 1})
+        annotation: dict[str, Any] = {"id": number + 1, "image_id": number + 1, "category_id": number % 2 + 1}
+        if boxes:
+            annotation["bbox"] = [12 / 64, 12 / 64, (32 + number % 13) / 64, (32 + number % 11) / 64]
+        annotations.append(annotation)
     categories = [{"id": 1, "name": "circle"}, {"id": 2, "name": "square"}]
     coco = {"images": entries, "annotations": annotations, "categories": categories}
     (folder / annotation_file).write_text(json.dumps(coco))

@@ -7,6 +7,8 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Self, cast
 
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.coco.document import Box
@@ -15,6 +17,8 @@ from vision_customization.contract.texts import counted
 
 _FORMAT = "vision-content 1"
 _LINES_SHOWN = 12
+_SHARED = 4096
+"""How many different labels are held once for all images that have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +31,34 @@ class ImageLabels:
     copies: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """A dataset's content: image SHA-256 → its labels. It does not depend on ids, file names, order or times."""
 
     kind: str
     images: Mapping[str, ImageLabels]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256, in hex, of the kind and of every image with its labels."""
-        return digest_of(self.kind, sorted(self.images.items()))
+        return digest_of(self.kind, self.sorted_images())
+
+    def sorted_images(self) -> Iterator[tuple[str, ImageLabels]]:
+        """The images with their labels, by SHA-256."""
+        return ((sha256, self.images[sha256]) for sha256 in sorted(self.images))
 
     @property
     def image_count(self) -> int:
         return sum(labels.copies for labels in self.images.values())
 
-    @property
+    @cached_property
     def tags(self) -> dict[str, int]:
         """Tag → number of its annotations, sorted by tag."""
         return dict(sorted(Counter(tag for labels in self.images.values() for tag in labels.tags).items()))
 
     def to_bytes(self) -> bytes:
         """Compact JSON; equal manifests give equal bytes."""
-        images = sorted(self.images.items())
+        images = list(self.sorted_images())
         return "".join(manifest_text(self.kind, list(self.tags), lambda: images)).encode()
 
     @classmethod
@@ -65,10 +73,11 @@ class Manifest:
             if document["format"] != _FORMAT:
                 raise VisionError(f"the manifest has format {document['format']!r}, but this version reads {_FORMAT!r}")
             tags, boxes, copies = document["tags"], document["boxes"], document["copies"]
+            share = lru_cache(maxsize=_SHARED)(ImageLabels)
             return cls(
                 document["kind"],
                 {
-                    sha256: ImageLabels(tuple(tags[index] for index in indices), boxes.get(sha256, ""), copies.get(sha256, 1))
+                    sha256: share(tuple(tags[index] for index in indices), boxes.get(sha256, ""), copies.get(sha256, 1))
                     for sha256, indices in document["images"].items()
                 },
             )
@@ -129,19 +138,38 @@ def _json(value: object) -> str:
 def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box | None]]]]) -> Manifest:
     """The manifest of images, each given by its SHA-256 and its annotations (tag, box). With several tags per image, identical
     images have the tags of all, each once."""
-    annotations: defaultdict[str, list[tuple[str, Box | None]]] = defaultdict(list)
+    annotations: dict[str, tuple[tuple[str, Box | None], ...]] = {}
     copies = Counter[str]()
+    """Of the contents that come more than once, how often they come again."""
+    same: dict[tuple[tuple[str, Box | None], ...], tuple[tuple[str, Box | None], ...]] = {}
     for sha256, labels in images:
-        annotations[sha256].extend(labels)
-        copies[sha256] += 1
+        own = tuple(labels)
+        if len(own) == 1 and own[0][1] is None:
+            own = same.setdefault(own, own)  # one tuple for all images with only this tag
+        if sha256 in annotations:
+            annotations[sha256] += own
+            copies[sha256] += 1
+        else:
+            annotations[sha256] = own
     if kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
-        annotations = defaultdict(list, {sha256: list(dict.fromkeys(labels)) for sha256, labels in annotations.items()})
-    return Manifest(kind, {sha256: labels_of(annotations[sha256], count) for sha256, count in copies.items()})
+        annotations = {sha256: tuple(dict.fromkeys(labels)) for sha256, labels in annotations.items()}
+    share = lru_cache(maxsize=_SHARED)(labels_of)
+    # Values are replaced one after the other: two dictionaries of a million images would be in memory otherwise.
+    found = cast("dict[str, ImageLabels]", annotations)
+    for sha256, own in annotations.items():
+        boxed = any(box is not None for _, box in own)
+        found[sha256] = (labels_of if boxed else share)(own, copies[sha256] + 1)
+    return Manifest(kind, found)
 
 
 def _line(sha256: str, labels: ImageLabels) -> str:
     """An image in the text that a digest is of."""
-    return f"{sha256} {labels.copies} {labels.boxes} {json.dumps(labels.tags)}"
+    return f"{sha256} {labels.copies} {labels.boxes} {_tags_text(labels.tags)}"
+
+
+@lru_cache(maxsize=_SHARED)
+def _tags_text(tags: tuple[str, ...]) -> str:
+    return json.dumps(tags)
 
 
 def _digest(kind: str, lines: Iterable[str]) -> str:
@@ -280,25 +308,48 @@ class ContentChange:
         return before, after
 
 
+@dataclass(frozen=True)
+class ManifestNumbers:
+    """What a change needs of a whole manifest: `images` are its entries, `tags` is tag → number of its annotations."""
+
+    kind: str
+    images: int
+    tags: Mapping[str, int]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        return cls(manifest.kind, manifest.image_count, manifest.tags)
+
+
 def compare(before: Manifest, after: Manifest) -> ContentChange:
     """The changes from one manifest to the other."""
-    kept = before.images.keys() & after.images.keys()
-    added = [after.images[sha256] for sha256 in after.images.keys() - kept]
-    removed = [before.images[sha256] for sha256 in before.images.keys() - kept]
-    counts = before.tags, after.tags
+    return compare_differing(ManifestNumbers.of(before), ManifestNumbers.of(after), before.images, after.images)
+
+
+def compare_differing(
+    before: ManifestNumbers, after: ManifestNumbers, old: Mapping[str, ImageLabels], new: Mapping[str, ImageLabels]
+) -> ContentChange:
+    """The same from the numbers of both.
+
+    Args:
+        old, new: the images of both; those that are the same in both may be left out.
+    """
+    kept = old.keys() & new.keys()
+    added = [new[sha256] for sha256 in new.keys() - kept]
+    removed = [old[sha256] for sha256 in old.keys() - kept]
     return change_of(
         ContentChange(
             before.kind,
             after.kind,
-            before.image_count,
-            after.image_count,
+            before.images,
+            after.images,
             added=sum(labels.copies for labels in added),
             removed=sum(labels.copies for labels in removed),
             added_by_tag=Counter(tag for labels in added for tag in labels.tags),
             removed_by_tag=Counter(tag for labels in removed for tag in labels.tags),
-            tags={tag: (counts[0].get(tag, 0), counts[1].get(tag, 0)) for tag in sorted({*counts[0], *counts[1]})},
+            tags={tag: (before.tags.get(tag, 0), after.tags.get(tag, 0)) for tag in sorted({*before.tags, *after.tags})},
         ),
-        [(before.images[sha256], after.images[sha256]) for sha256 in kept],
+        [(old[sha256], new[sha256]) for sha256 in kept if old[sha256] != new[sha256]],
     )
 
 

@@ -8,11 +8,23 @@ gaps. If the sources disagree on a maximum, the service's concept page counts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from vision_customization.contract.coco.boxes import bbox_problem, is_crowd, no_bbox_problem, shown_as_json
-from vision_customization.contract.coco.document import Box, CocoAnnotation, CocoFile, CocoImage, Severity, Violation
+from vision_customization.contract.coco.columns import Integers
+from vision_customization.contract.coco.document import (
+    Box,
+    CocoAnnotation,
+    CocoAnnotations,
+    CocoFile,
+    CocoImage,
+    CocoImages,
+    Severity,
+    Violation,
+)
+from vision_customization.contract.coco.id_map import IdMap
+from vision_customization.contract.coco.streamed import LIST
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import ANNOTATION_FILES_MAX, BOXES_PER_IMAGE_MAX, DATASET_LIMITS, DatasetLimits
 from vision_customization.contract.names import has_control_characters, name_text_fault, near_twins, shown_twins
@@ -28,7 +40,7 @@ def check_coco(
     """Check one annotation file against every rule that concerns it alone.
 
     Args:
-        document: the parsed JSON.
+        document: the parsed JSON, or what `read_document` gives of a file of any size.
         name: the file's name in violations.
         kind: an `AnnotationKind`.
         purpose: `training` or `evaluation`.
@@ -58,7 +70,7 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
     tags = Counter[str]()
     for file in files:
         tags.update(dict.fromkeys(file.categories.values(), 0))
-        tags.update(file.categories[annotation.category_id] for annotation in file.annotations)
+        tags.update(map(file.categories.__getitem__, file.annotations.category_ids))
     if not limits.categories_min <= len(tags) <= limits.categories_max:
         allowed = f"must be {limits.categories_min} to {limits.categories_max:,}"
         names = ": " + ", ".join(sorted(tags)) if 0 < len(tags) < limits.categories_min else ""
@@ -101,14 +113,16 @@ class _FileCheck:
         """For several tags per image, which ignore boxes: the annotations that have one."""
 
     def run(self, document: object) -> CocoFile | None:
-        if not isinstance(document, dict):
+        if not isinstance(document, Mapping):
             self._refuse(f"is {_json_type(document)}, must be an object with images, annotations and categories")
             return None
-        images = [self._image(*entry) for entry in self._entries(document, "images")]
+        images = CocoImages()
+        for entry in self._entries(document, "images"):
+            images.append(self._image(*entry))
         categories = [self._category(*entry) for entry in self._entries(document, "categories")]
         annotations = self._annotations(document)
-        self._refuse_unknown(annotations, "image_id", "images", len(images))
-        self._refuse_unknown(annotations, "category_id", "categories", len(categories))
+        self._refuse_unknown(annotations, "image_id", annotations.image_ids, "images", len(images))
+        self._refuse_unknown(annotations, "category_id", annotations.category_ids, "categories", len(categories))
         self._warn_of_same_names(categories)
         if self.detection:
             self._refuse_crowded(images, annotations)
@@ -124,14 +138,14 @@ class _FileCheck:
     def _refuse(self, message: str, section: str | None = None, index: int | None = None, id_: object = None) -> None:
         self.violations.append(Violation(self.name, message, section, index, id_))
 
-    def _entries(self, document: dict[str, Any], section: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    def _entries(self, document: Mapping[str, Any], section: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Index, id and object of each entry; an id that is not an integer is refused and yielded as 0."""
         entries = document.get(section)
-        if not isinstance(entries, list):
+        if not isinstance(entries, LIST):
             self._refuse("is missing" if section not in document else f"is {_json_type(entries)}, must be a list", section)
             return
         last = len(entries)
-        index_of: dict[int, int] = {}
+        index_of = IdMap()
         for index, entry in enumerate(entries):
             if not isinstance(entry, dict):
                 self._refuse(f"is {_json_type(entry)}, must be an object", section, index)
@@ -143,8 +157,8 @@ class _FileCheck:
             elif not 1 <= id_ <= last:
                 message = f"id must be 1 to {last}, the number of {section}: ids must have no gaps"
                 self._refuse(message, section, index, id_)
-            elif index_of.setdefault(id_, index) != index:
-                self._refuse(f"id is already used by {section}[{index_of[id_]}]", section, index, id_)
+            elif (first := index_of.setdefault(id_, index)) != index:
+                self._refuse(f"id is already used by {section}[{first}]", section, index, id_)
             yield index, id_, entry
 
     def _image(self, index: int, id_: int, entry: dict[str, Any]) -> CocoImage:
@@ -160,8 +174,9 @@ class _FileCheck:
         file_name = entry.get("file_name")
         self._warn_of_control_characters("file_name", file_name, "images", index, id_)
         url = entry.get("absolute_url") or entry.get("coco_url")
-        sides = entry.get("width") or 0, entry.get("height") or 0
-        return CocoImage(index, id_, *sides, file_name if isinstance(file_name, str) else "", url)
+        return CocoImage(
+            index, id_, _side(entry, "width"), _side(entry, "height"), file_name if isinstance(file_name, str) else "", url
+        )
 
     def _side_problem(self, entry: dict[str, Any], key: str) -> str | None:
         side = entry.get(key)
@@ -186,17 +201,31 @@ class _FileCheck:
         self._refuse(f"name {_is(entry, 'name')}, must be the tag's name", "categories", index, id_ or None)
         return id_, ""
 
-    def _annotations(self, document: dict[str, Any]) -> list[CocoAnnotation]:
-        listed = list(self._entries(document, "annotations"))
-        entries = [entry for entry in listed if not (self.detection and self._is_crowd(*entry))]
-        if listed and not entries:
-            self._refuse(f"all {len(listed):,} are crowds (iscrowd), so no object remains", "annotations")
-        boxed = self.detection and any(entry.get("bbox") is not None for _, _, entry in entries)
-        if self.detection and entries and not boxed:  # one message for the file, not one per annotation
-            self._refuse(no_bbox_problem(len(entries)), "annotations")
-        if self.multi_label:
-            self._boxed = {index for index, _, entry in entries if entry.get("bbox") is not None}
-        return [self._annotation(*entry, boxed=boxed) for entry in entries]
+    def _annotations(self, document: Mapping[str, Any]) -> CocoAnnotations:
+        """In two passes: whether an annotation without a box is a mistake depends on all others."""
+        listed = kept = 0
+        boxed = False
+        of_crowds: list[Violation] = []
+        for index, id_, entry in self._entries(document, "annotations"):
+            listed += 1
+            if self.detection and self._is_crowd(index, id_, entry, of_crowds):
+                continue
+            kept += 1
+            has_box = entry.get("bbox") is not None
+            boxed |= self.detection and has_box
+            if self.multi_label and has_box:
+                self._boxed.add(index)
+        self.violations += of_crowds
+        if listed and not kept:
+            self._refuse(f"all {listed:,} are crowds (iscrowd), so no object remains", "annotations")
+        if self.detection and kept and not boxed:  # one message for the file, not one per annotation
+            self._refuse(no_bbox_problem(kept), "annotations")
+        annotations = CocoAnnotations()
+        for index, entry in enumerate(document["annotations"] if listed else ()):
+            if isinstance(entry, dict) and not (self.detection and self._is_crowd(index, 0, entry, [])):
+                own = entry.get("id")
+                annotations.append(self._annotation(index, own if type(own) is int else 0, entry, boxed=boxed))
+        return annotations
 
     def _annotation(self, index: int, id_: int, entry: dict[str, Any], *, boxed: bool) -> CocoAnnotation:
         references = []
@@ -215,12 +244,12 @@ class _FileCheck:
                 self._refuse(broken, "annotations", index, id_ or None)
         return CocoAnnotation(index, id_, references[0], references[1], box)
 
-    def _refuse_unknown(self, annotations: Sequence[CocoAnnotation], key: str, section: str, last: int) -> None:
-        for annotation in annotations:
-            reference = getattr(annotation, key)
+    def _refuse_unknown(self, annotations: CocoAnnotations, key: str, references: Integers, section: str, last: int) -> None:
+        for position, reference in enumerate(references):
             if reference and not 1 <= reference <= last:
                 known = f"the ids of {section} are 1 to {last}" if last else f"there are no {section}"
-                self._refuse(f"{key} {reference}: {known}", "annotations", annotation.index, annotation.id or None)
+                message = f"{key} {reference}: {known}"
+                self._refuse(message, "annotations", annotations.entry(position), annotations.ids[position] or None)
 
     def _warn_of_same_names(self, categories: Sequence[tuple[int, str]]) -> None:
         first: dict[str, int] = {}
@@ -229,57 +258,64 @@ class _FileCheck:
                 message = f"name {name!r} is also the name of category {first[name]}: both count as one tag"
                 self._warn(message, "categories", index, id_ or None)
 
-    def _refuse_second_tags(self, annotations: Sequence[CocoAnnotation], names: dict[int, str]) -> None:
-        first: dict[int, CocoAnnotation] = {}
-        for annotation in annotations:
-            if not annotation.image_id or first.setdefault(annotation.image_id, annotation) is annotation:
+    def _refuse_second_tags(self, annotations: CocoAnnotations, names: dict[int, str]) -> None:
+        first_of = IdMap()
+        for position, image_id in enumerate(annotations.image_ids):
+            if not image_id or (first := first_of.setdefault(image_id, position)) == position:
                 continue
-            other = first[annotation.image_id]
-            tag = names.get(other.category_id, other.category_id)
-            message = f"image {annotation.image_id} already has the tag {tag!r}, from annotations[{other.index}]"
+            category_id = annotations.category_ids[first]
+            tag = names.get(category_id, category_id)
+            message = f"image {image_id} already has the tag {tag!r}, from annotations[{annotations.entry(first)}]"
             self._refuse(
                 f"{message}: only one tag per image is allowed, except in a dataset of kind "
                 f"{AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION}",
                 "annotations",
-                annotation.index,
-                annotation.id or None,
+                annotations.entry(position),
+                annotations.ids[position] or None,
             )
 
-    def _each_tag_once(self, annotations: Sequence[CocoAnnotation], names: dict[int, str]) -> list[CocoAnnotation]:
+    def _each_tag_once(self, annotations: CocoAnnotations, names: dict[int, str]) -> CocoAnnotations:
         """The annotations without those that repeat a tag of their image. A file with boxes has one for each object, so only a
         repetition without a box is probably a mistake."""
-        first: dict[tuple[int, str], CocoAnnotation] = {}
+        first: dict[tuple[int, str], int] = {}
+        kept = CocoAnnotations()
         for annotation in annotations:
-            other = first.setdefault((annotation.image_id, names.get(annotation.category_id, "")), annotation)
-            if other is not annotation and annotation.index not in self._boxed:
-                message = f"repeats the tag of annotations[{other.index}] for the same image: both count once"
+            other = first.setdefault((annotation.image_id, names.get(annotation.category_id, "")), annotation.index)
+            if other == annotation.index:
+                kept.append(annotation)
+            elif annotation.index not in self._boxed:
+                message = f"repeats the tag of annotations[{other}] for the same image: both count once"
                 self._warn(message, "annotations", annotation.index, annotation.id or None)
-        return list(first.values())
+        return kept
 
-    def _is_crowd(self, index: int, id_: int, entry: dict[str, Any]) -> bool:
+    def _is_crowd(self, index: int, id_: int, entry: dict[str, Any], violations: list[Violation]) -> bool:
         try:
             if not is_crowd(entry):
                 return False
         except ValueError as error:
-            self._refuse(str(error), "annotations", index, id_ or None)
+            violations.append(Violation(self.name, str(error), "annotations", index, id_ or None))
             return False
-        self._warn("is a crowd (iscrowd) and not a single object, so it is skipped", "annotations", index, id_ or None)
+        message = "is a crowd (iscrowd) and not a single object, so it is skipped"
+        violations.append(Violation(self.name, message, "annotations", index, id_ or None, Severity.WARNING))
         return True
 
-    def _refuse_crowded(self, images: Sequence[CocoImage], annotations: Sequence[CocoAnnotation]) -> None:
-        boxes = Counter(annotation.image_id for annotation in annotations)
+    def _refuse_crowded(self, images: CocoImages, annotations: CocoAnnotations) -> None:
+        boxes = Counter(annotations.image_ids)
         for image in images:
             if image.id and boxes[image.id] > BOXES_PER_IMAGE_MAX:
                 message = f"{image.file_name} has {boxes[image.id]:,} boxes; at most {BOXES_PER_IMAGE_MAX:,} are allowed"
                 self._refuse(message, "images", image.index, image.id)
 
-    def _warn_of_boxes(self, images: Sequence[CocoImage], annotations: Sequence[CocoAnnotation]) -> None:
+    def _warn_of_boxes(self, images: CocoImages, annotations: CocoAnnotations) -> None:
         """Warn of boxes that are valid but probably a mistake: smaller than a pixel, or listed twice."""
-        by_id = {image.id: image for image in images}
+        by_id = {id_: position for position, id_ in enumerate(images.ids)}
         first: dict[tuple[int, int, Box], int] = {}
         for annotation in annotations:
-            image = by_id.get(annotation.image_id)
-            if annotation.box is None or image is None or not (self._has_size(image.width) and self._has_size(image.height)):
+            position = by_id.get(annotation.image_id)
+            if annotation.box is None or position is None:
+                continue
+            image = images[position]
+            if not (self._has_size(image.width) and self._has_size(image.height)):
                 continue
             width, height = annotation.box[2] * image.width, annotation.box[3] * image.height
             if min(width, height) < TINY_BOX_PX:
@@ -303,6 +339,12 @@ class _FileCheck:
         self.violations.append(Violation(self.name, message, section, index, id_, Severity.WARNING))
 
 
+def _side(entry: dict[str, Any], key: str) -> float:
+    """A side in pixels; 0 if it is not a number."""
+    side = entry.get(key)
+    return side if isinstance(side, int | float) and not isinstance(side, bool) else 0
+
+
 def _file_name_problem(entry: dict[str, Any]) -> str | None:
     file_name = entry.get("file_name")
     if isinstance(file_name, str) and file_name:
@@ -317,7 +359,7 @@ def _is(entry: dict[str, Any], key: str) -> str:
 
 
 def _json_type(value: object) -> str:
-    for kind, name in ((bool, "true or false"), (str, "text"), (list, "a list"), (dict, "an object"), (type(None), "null")):
+    for kind, name in ((bool, "true or false"), (str, "text"), (LIST, "a list"), (dict, "an object"), (type(None), "null")):
         if isinstance(value, kind):
             return name
     return "a number"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vision_customization.contract.coco.document import read_json
+from vision_customization.contract.coco.streamed import LIST, open_document
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.customization.cli.output import digest_cache
 
@@ -45,8 +45,8 @@ def source_of(files: Sequence[Path], images: Path | None, kind: str, purpose: st
 
 def guess_kind(files: Sequence[Path]) -> str:
     for path in files:
-        document, _ = read_json(path, str(path))
+        document, _ = open_document(path, str(path))
         annotations = document.get("annotations") if isinstance(document, dict) else None
-        if isinstance(annotations, list) and any(isinstance(entry, dict) and entry.get("bbox") for entry in annotations):
+        if isinstance(annotations, LIST) and any(isinstance(entry, dict) and entry.get("bbox") for entry in annotations):
             return AnnotationKind.IMAGE_OBJECT_DETECTION
     return AnnotationKind.IMAGE_CLASSIFICATION

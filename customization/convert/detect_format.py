@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vision_customization.contract.coco.document import read_json
+from vision_customization.contract.coco.streamed import LIST, open_document
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.formats import FILE_READERS
 from vision_customization.customization.convert.images.content import is_image
@@ -224,7 +224,7 @@ def _forget_outputs(folder: Path, seen: _Seen) -> None:
 
 def _by_folders(file: Path) -> bool:
     """Whether each image of a COCO file has one tag, which is the name of its folder."""
-    document, _ = read_json(file, file.name)
+    document, _ = open_document(file, file.name)
     try:
         names = {category["id"]: category["name"] for category in document["categories"]}
         tags = {annotation["image_id"]: names[annotation["category_id"]] for annotation in document["annotations"]}
@@ -268,15 +268,15 @@ def _json_format(path: Path) -> str | None:
     if re.search(r'"shapes"\s*:\s*\[', head):
         return "labelme"
     if re.search(r'"(images|annotations|categories)"\s*:\s*\[', head):
-        document, _ = read_json(path, path.name)
+        document, _ = open_document(path, path.name)
         annotations = document.get("annotations") if isinstance(document, dict) else None
         # Without boxes, either reader reads a classification.
-        return "coco-pixels" if isinstance(annotations, list) and _in_pixels(annotations) else "coco"
+        return "coco-pixels" if isinstance(annotations, LIST) and _in_pixels(annotations) else "coco"
     return _lines_format(path)
 
 
-def _in_pixels(annotations: list[Any]) -> bool:
-    boxes = [entry.get("bbox") for entry in annotations if isinstance(entry, dict)]
+def _in_pixels(annotations: Iterable[Any]) -> bool:
+    boxes = (entry.get("bbox") for entry in annotations if isinstance(entry, dict))
     return any(isinstance(number, int | float) and number > 1.5 for box in boxes if isinstance(box, list) for number in box)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any
 
 from vision_customization.common.errors import VisionError
 from vision_customization.common.file_digest import file_digest
-from vision_customization.contract.coco.document import CocoFile, parse_json
+from vision_customization.contract.coco.document import CocoAnnotations, CocoFile, CocoImages, parse_json
 from vision_customization.contract.texts import listed
 from vision_customization.customization.datasets.checkout_images import is_inside
 from vision_customization.customization.datasets.coco_edit import EMPTY
 from vision_customization.customization.datasets.content_merge import FileImage
 from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.datasets.image_facts import FileStatus, SmallStatus
 from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.datasets.version_content import Labels, labels_by_image, valid_coco
 from vision_customization.customization.errors import DatasetInvalid, ImageUnreadable
@@ -61,13 +61,13 @@ def read_local(
         VisionError: it names images that are not there, and that nobody knows.
     """
     if not path.exists():
-        return LocalFile(path, None, EMPTY, CocoFile(str(path), [], [], {}), (), frozenset())
+        return LocalFile(path, None, EMPTY, CocoFile(str(path), CocoImages(), CocoAnnotations(), {}), (), frozenset())
     data = path.read_bytes()
     document, unreadable = parse_json(data, str(path))
     if unreadable is not None:
         raise DatasetInvalid([unreadable])
     coco = valid_coco(document, kind, str(path))
-    statuses: dict[str, os.stat_result] = {}
+    statuses: dict[str, FileStatus] = {}
     found: list[str | None] = []
     for image in coco.images:
         place = next(
@@ -80,7 +80,7 @@ def read_local(
         )
         found.append(place)
         if place is not None:
-            statuses[place] = Path(place).stat()
+            statuses[place] = SmallStatus.of(Path(place).stat())
     facts = read_images(statuses, cache)
     known: Mapping[str, str] | None = None
     unknown: list[str] = []

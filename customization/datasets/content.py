@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from vision_customization.common.dataset_content.manifest import Manifest, manifest_of
 from vision_customization.contract.coco.document import CocoFile, Severity, Violation
@@ -19,6 +19,7 @@ from vision_customization.customization.datasets.content_rules import contradict
 from vision_customization.customization.datasets.labelled_file import ContentEntry, LabelledFile
 from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.datasets.source import DatasetFiles
+from vision_customization.customization.datasets.version_content import tagged_labels
 from vision_customization.customization.errors import DatasetInvalid
 
 
@@ -114,10 +115,7 @@ def describe(content: Content) -> Description:
 
 
 def _manifest(kind: str, files: Sequence[LabelledFile]) -> Manifest:
-    images = []
-    for file in files:
-        labels: dict[int, list[tuple[str, Any]]] = {image.id: [] for image in file.coco.images}
-        for annotation in file.coco.annotations:
-            labels[annotation.image_id].append((file.coco.categories[annotation.category_id], annotation.box))
-        images += [(entry.sha256, labels[image.id]) for image, entry in zip(file.coco.images, file.entries, strict=True)]
+    images = (
+        (entry.sha256, labels) for file in files for labels, entry in zip(tagged_labels(file.coco), file.entries, strict=True)
+    )
     return manifest_of(str(kind), images)

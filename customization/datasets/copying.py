@@ -7,18 +7,15 @@ interrupted copy goes on where it ended. If an image can't be copied, it is list
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Protocol
 
 from vision_customization.common.blob_container import ensure_container, open_container, storage_errors
 from vision_customization.common.dataset_content.blob_names import (
     IMAGES,
-    annotation_name,
-    manifest_name,
-    marker_name,
     stored_name,
     write_new,
 )
@@ -26,10 +23,12 @@ from vision_customization.common.dataset_content.image_formats import FORMATS
 from vision_customization.common.dataset_content.manifest import manifest_of
 from vision_customization.common.errors import VisionError
 from vision_customization.common.redaction import without_query
-from vision_customization.contract.coco.document import CocoFile, CocoImage, parse_json
+from vision_customization.contract.coco.document import CocoFile, CocoImage
+from vision_customization.contract.coco.streamed import read_document
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.customization.datasets.image_facts import read_image
 from vision_customization.customization.datasets.labelled_file import ContentEntry, LabelledFile
+from vision_customization.customization.datasets.stored_files import write_files
 from vision_customization.customization.datasets.upload import present_images
 from vision_customization.customization.datasets.version_content import labels_by_image, valid_coco
 from vision_customization.customization.errors import DatasetInvalid, ImageUnreadable
@@ -123,7 +122,7 @@ class _Copy:
 
 
 def _read(data: bytes, kind: str, name: str) -> CocoFile:
-    document, unreadable = parse_json(data, name)
+    document, unreadable = read_document(BytesIO(data), name)
     if unreadable is not None:
         raise DatasetInvalid([unreadable])
     file = valid_coco(document, kind, name)
@@ -199,13 +198,5 @@ def _write_files(
             for entry, labels in zip(listed, labels_by_image(file), strict=True)
         ),
     )
-    names = []
-    for file, listed in zip(files, of_file, strict=True):
-        document = LabelledFile(file, listed).to_coco([f"{root}/{entry.blob_name}" for entry in listed])
-        data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        sha256 = hashlib.sha256(data).hexdigest()
-        names.append(annotation_name(sha256))
-        write_new(container, names[-1], data, "application/json")
-        write_new(container, marker_name(manifest.digest, sha256), b"", "application/octet-stream")
-    write_new(container, manifest_name(manifest.digest), manifest.to_bytes(), "application/json")
-    return manifest.digest, tuple(f"{root}/{name}" for name in names)
+    labelled = [LabelledFile(file, listed) for file, listed in zip(files, of_file, strict=True)]
+    return manifest.digest, tuple(write_files(container, root, labelled, manifest))

@@ -7,7 +7,7 @@ import io
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vision_customization.common.dataset_content.image_formats import FORMATS
 from vision_customization.common.image_codecs import needing_codecs
@@ -109,11 +109,37 @@ def _decode(image: PilImage) -> None:
     image.load()
 
 
+class FileStatus(Protocol):
+    """What `os.stat` says of a file, as far as it matters. Times are ns since the epoch."""
+
+    @property
+    def st_mode(self) -> int: ...
+    @property
+    def st_size(self) -> int: ...
+    @property
+    def st_mtime_ns(self) -> int: ...
+    @property
+    def st_ctime_ns(self) -> int: ...
+
+
+class SmallStatus(NamedTuple):
+    """A `FileStatus` in a third of the memory of an `os.stat_result`."""
+
+    st_mode: int
+    st_size: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> SmallStatus:
+        return cls(status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 @dataclass(frozen=True, slots=True)
 class ReadImage:
     """A file that was just read: its status before, and the time of reading (ns since the epoch)."""
 
     path: str
-    status: os.stat_result
+    status: FileStatus
     read_ns: int
     facts: ImageFacts

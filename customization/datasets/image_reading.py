@@ -9,22 +9,27 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import ImageFacts, ReadImage, read_image
+from vision_customization.customization.datasets.image_facts import FileStatus, ImageFacts, ReadImage, SmallStatus, read_image
 from vision_customization.customization.errors import CodecMissing, ImageUnreadable
+
+_BATCH = 2048
+_VERIFIED_PER_FILE = 500
+"""Decoding a file takes as long as reading so many rows of the cache."""
 
 
 def read_images(
-    statuses: Mapping[str, os.stat_result],
+    statuses: Mapping[str, FileStatus],
     cache: DigestCache | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, ImageFacts | ImageUnreadable]:
     """The facts about each file: from the cache if it is unchanged; a pool of threads reads the others.
 
     Args:
-        statuses: path → its `os.stat`.
+        statuses: path → its status.
         cache: keeps facts between calls.
         on_progress: called with (done, total) of the files to be read.
 
@@ -37,25 +42,31 @@ def read_images(
     missing = [path for path in statuses if path not in facts]
     if not missing:
         return facts
-    verified = cache.verified() if cache is not None else {}
-    read_now: list[ReadImage] = []
+    verified = cache.verified(at_most=_VERIFIED_PER_FILE * len(missing)) if cache is not None else {}
+    done = 0
     pool = _pool()
     try:
         with _no_warnings():
-            results = pool.map(lambda path: _read_file(path, verified), missing)
-            for done, (path, result) in enumerate(zip(missing, results, strict=True), start=1):
-                if isinstance(result, ReadImage):
-                    read_now.append(result)
-                    facts[path] = result.facts
-                else:
-                    facts[path] = result
-                if on_progress is not None:
-                    on_progress(done, len(missing))
+            for start in range(0, len(missing), _BATCH):
+                read_now: list[ReadImage] = []
+                batch = missing[start : start + _BATCH]
+                try:
+                    results = pool.map(lambda path: _read_file(path, verified), batch)
+                    for path, result in zip(batch, results, strict=True):
+                        done += 1
+                        if isinstance(result, ReadImage):
+                            read_now.append(result)
+                            facts[path] = replace(result.facts, miniature=None)
+                        else:
+                            facts[path] = result
+                        if on_progress is not None:
+                            on_progress(done, len(missing))
+                finally:
+                    # Keep what was read before Ctrl-C. The miniatures of all images would not fit into memory.
+                    if cache is not None:
+                        cache.remember(read_now)
     finally:
-        # Keep what was read before Ctrl-C.
         pool.shutdown(cancel_futures=True)
-        if cache is not None:
-            cache.remember(read_now)
     return facts
 
 
@@ -100,7 +111,7 @@ def _no_warnings() -> Iterator[None]:
 def _read_file(path: str, verified: Mapping[str, ImageFacts]) -> ReadImage | ImageUnreadable:
     try:
         with Path(path).open("rb") as file:
-            status = os.fstat(file.fileno())
+            status = SmallStatus.of(os.fstat(file.fileno()))
             read_ns = time.time_ns()
             data = file.read()
         sha256 = hashlib.sha256(data).hexdigest()

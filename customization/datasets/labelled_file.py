@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,29 +42,42 @@ class LabelledFile:
     coco: CocoFile
     entries: tuple[ContentEntry, ...]
 
-    def to_coco(self, urls: Sequence[str]) -> dict[str, Any]:
-        """The annotation file for the service: each image with its `absolute_url` and its real size."""
-        images = [
-            {
+    def coco_text(self, root: str) -> Iterator[str]:
+        """The annotation file for the service, in pieces: each image with its `absolute_url` and its real size.
+
+        Args:
+            root: the container's URL.
+        """
+        yield '{"images":['
+        yield from _listed(self._images(root))
+        yield '],"annotations":['
+        yield from _listed(self._annotations())
+        yield '],"categories":['
+        yield from _listed({"id": id_, "name": name} for id_, name in self.coco.categories.items())
+        yield "]}"
+
+    def _images(self, root: str) -> Iterator[dict[str, Any]]:
+        for image, entry in zip(self.coco.images, self.entries, strict=True):
+            yield {
                 "id": image.id,
                 "width": entry.width,
                 "height": entry.height,
                 "file_name": image.file_name,
-                "absolute_url": url,
+                "absolute_url": f"{root}/{entry.blob_name}",
             }
-            for image, entry, url in zip(self.coco.images, self.entries, urls, strict=True)
-        ]
-        annotations = []
+
+    def _annotations(self) -> Iterator[dict[str, Any]]:
         # Crowds were skipped, so the ids in the file may have gaps.
         for id_, annotation in enumerate(self.coco.annotations, start=1):
-            fields: dict[str, Any] = {
-                "id": id_,
-                "image_id": annotation.image_id,
-                "category_id": annotation.category_id,
-            }
+            fields: dict[str, Any] = {"id": id_, "image_id": annotation.image_id, "category_id": annotation.category_id}
             if annotation.box is not None:
                 fields["bbox"] = list(annotation.box)
                 fields["area"] = annotation.box[2] * annotation.box[3]
-            annotations.append(fields)
-        categories = [{"id": id_, "name": name} for id_, name in self.coco.categories.items()]
-        return {"images": images, "annotations": annotations, "categories": categories}
+            yield fields
+
+
+def _listed(entries: Iterable[dict[str, Any]]) -> Iterator[str]:
+    separator = ""
+    for entry in entries:
+        yield separator + json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+        separator = ","

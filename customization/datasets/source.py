@@ -16,15 +16,17 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vision_customization.contract.coco.document import Violation, read_json
+from vision_customization.contract.coco.document import Violation
+from vision_customization.contract.coco.streamed import LIST, open_document
 from vision_customization.contract.enums import Purpose
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.contract.texts import pixels_fault, size_fault
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import ImageFacts
+from vision_customization.customization.datasets.image_facts import FileStatus, ImageFacts, SmallStatus
 from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.datasets.labelled_file import ContentEntry
 from vision_customization.customization.datasets.near_names import NearNames
@@ -53,7 +55,7 @@ class DatasetSource:
 
 @dataclass(frozen=True)
 class AnnotationDocument:
-    """A COCO file as it was read: its JSON, or why it can't be read."""
+    """A COCO file as it was read: its JSON, whose sections are read from the file again, or why it can't be read."""
 
     name: str
     json: object
@@ -67,7 +69,7 @@ class DatasetFiles:
     source: DatasetSource
     documents: tuple[AnnotationDocument, ...]
     images: tuple[LocatedImage, ...]
-    statuses: dict[str, os.stat_result]
+    statuses: dict[str, FileStatus]
     facts: dict[str, ImageFacts | ImageUnreadable]
 
 
@@ -81,10 +83,10 @@ def read_dataset(source: DatasetSource, on_progress: Callable[[int, int], None] 
     images: list[LocatedImage] = []
     for name in source.annotation_files:
         path = source.folder / name
-        document, unreadable = read_json(path, name)
+        document, unreadable = open_document(path, name)
         documents.append(AnnotationDocument(name, document, unreadable))
         images += _locate(name, document, os.path.abspath(source.folder), os.path.abspath(path.parent))  # noqa: PTH100 - text is quicker
-    statuses: dict[str, os.stat_result] = {}
+    statuses: dict[str, FileStatus] = {}
     for image in images:
         image.find(statuses)
     facts = read_images(statuses, source.cache, on_progress)
@@ -94,30 +96,29 @@ def read_dataset(source: DatasetSource, on_progress: Callable[[int, int], None] 
 class LocatedImage:
     """An entry of `images`, and the file that it names."""
 
-    __slots__ = ("beside", "claimed", "file", "file_name", "id", "index", "path")
+    __slots__ = ("_beside", "claimed", "file", "file_name", "id", "index", "path")
 
     def __init__(self, file: str, index: int, entry: dict[str, Any], source: str, beside: str) -> None:
         self.file = file
         self.index = index
         self.id = entry.get("id")
         self.file_name: str = entry["file_name"]
-        self.claimed = entry.get("width"), entry.get("height")
+        claimed = entry.get("width"), entry.get("height")
+        self.claimed = _same(*claimed) if _are_numbers(claimed) else claimed
         self.path = f"{source}/{self.file_name}"
-        self.beside = f"{beside}/{self.file_name}"
+        self._beside = beside
 
-    def find(self, statuses: dict[str, os.stat_result]) -> None:
+    def find(self, statuses: dict[str, FileStatus]) -> None:
         if self._outside() or self.path in statuses:
             return
-        # os.stat and text instead of Path: this runs for each of up to a million images.
-        try:
-            statuses[self.path] = os.stat(self.path)  # noqa: PTH116
-        except (OSError, ValueError):
-            if self.beside != self.path:
-                try:
-                    statuses[self.beside] = os.stat(self.beside)  # noqa: PTH116
-                except (OSError, ValueError):
-                    return
-                self.path = self.beside
+        status = _status(self.path)
+        if status is None:
+            beside = f"{self._beside}/{self.file_name}"
+            status = None if beside == self.path else _status(beside)
+            if status is None:
+                return
+            self.path = beside
+        statuses[self.path] = status
 
     def _outside(self) -> bool:
         name = self.file_name
@@ -129,7 +130,7 @@ class LocatedImage:
 
     def problem(
         self,
-        statuses: dict[str, os.stat_result],
+        statuses: dict[str, FileStatus],
         facts: dict[str, ImageFacts | ImageUnreadable],
         side_min: int,
         side_max: int,
@@ -166,11 +167,25 @@ class LocatedImage:
             return ""
         return f". Is {meant.removeprefix(folder).lstrip('/')!r} meant?"
 
-    def entry(self, statuses: dict[str, os.stat_result], facts: dict[str, ImageFacts | ImageUnreadable]) -> ContentEntry:
+    def entry(self, statuses: dict[str, FileStatus], facts: dict[str, ImageFacts | ImageUnreadable]) -> ContentEntry:
         found = facts[self.path]
         assert isinstance(found, ImageFacts)
         size = statuses[self.path].st_size
         return ContentEntry(self.path, self.file_name, found.sha256, found.width, found.height, size, found.format)
+
+
+def _status(path: str) -> FileStatus | None:
+    # os.stat and text instead of Path: this runs for each of up to a million images.
+    try:
+        return SmallStatus.of(os.stat(path))  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _same(width: Any, height: Any) -> tuple[Any, Any]:  # noqa: ANN401 - numbers of both types
+    """A pair of sides once in memory: datasets have few different ones."""
+    return width, height
 
 
 def _are_numbers(claimed: tuple[Any, Any]) -> bool:
@@ -180,7 +195,7 @@ def _are_numbers(claimed: tuple[Any, Any]) -> bool:
 def _locate(name: str, document: object, source: str, beside: str) -> list[LocatedImage]:
     """Every image that names a file, even in a document that breaks other rules: its files are checked anyway."""
     images = document.get("images") if isinstance(document, dict) else None
-    if not isinstance(images, list):
+    if not isinstance(images, LIST):
         return []
     return [
         LocatedImage(name, index, entry, source, beside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from vision_customization.common.blob_container import open_container, storage_e
 from vision_customization.common.dataset_content.blob_names import annotation_name, manifest_name, marker_name
 from vision_customization.common.dataset_content.manifest import Manifest, manifest_of
 from vision_customization.common.errors import StorageError, VisionError
-from vision_customization.contract.coco.document import CocoFile, Severity, Violation, parse_json
+from vision_customization.contract.coco.document import CocoFile, Severity, Violation
 from vision_customization.contract.coco.rules import check_coco, check_together
+from vision_customization.contract.coco.streamed import read_document
 from vision_customization.contract.content_reference import content_reference
 from vision_customization.customization.datasets.version_content import VersionContent, read_content
 from vision_customization.customization.errors import DatasetInvalid
@@ -128,7 +130,7 @@ def _check(files: Sequence[tuple[str, bytes]], kind: str, purpose: str) -> None:
     violations: list[Violation] = []
     checked: list[CocoFile] = []
     for name, data in files:
-        document, unreadable = parse_json(data, name)
+        document, unreadable = read_document(BytesIO(data), name)
         file, broken = check_coco(document, name, kind, purpose, urls_required=True)
         violations += broken if unreadable is None else [unreadable]
         if file is not None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from vision_customization.common.dataset_content.blob_names import stored_name
 from vision_customization.common.dataset_content.manifest import Manifest, manifest_of
 from vision_customization.common.errors import VisionError
-from vision_customization.contract.coco.document import Box, CocoFile, Severity, Violation, parse_json
+from vision_customization.contract.coco.document import Box, CocoFile, Severity, Violation
 from vision_customization.contract.coco.rules import check_coco
+from vision_customization.contract.coco.streamed import read_document
 from vision_customization.contract.enums import Purpose
 from vision_customization.customization.errors import DatasetInvalid
 
@@ -62,7 +64,7 @@ def read_content(data: bytes, kind: str, name: str) -> VersionContent:
         DatasetInvalid: it is not a COCO file of this kind.
         VisionError: an image has another address.
     """
-    document, unreadable = parse_json(data, name)
+    document, unreadable = read_document(BytesIO(data), name)
     if unreadable is not None:
         raise DatasetInvalid([unreadable])
     file = valid_coco(document, kind, name)
@@ -88,10 +90,13 @@ def valid_coco(document: object, kind: str, name: str) -> CocoFile:
 
 def labels_by_image(file: CocoFile) -> list[Labels]:
     """The labels of each image, in the order of the images."""
-    labels: dict[int, list[Label]] = {image.id: [] for image in file.images}
-    for annotation in file.annotations:
-        labels[annotation.image_id].append((file.categories[annotation.category_id], annotation.box))
-    return [sorted_labels(labels[image.id]) for image in file.images]
+    return [sorted_labels(labels) for labels in tagged_labels(file)]
+
+
+def tagged_labels(file: CocoFile) -> Iterator[list[Label]]:
+    """The same, one after the other and not sorted."""
+    for own in file.labels():
+        yield [(file.categories[annotation.category_id], annotation.box) for annotation in own]
 
 
 def sorted_labels(labels: Iterable[Label]) -> Labels:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import dynamic
 
-from vision_customization.common.dataset_content.manifest import compare
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
 from vision_customization.contract.content_changes import counted_changes
@@ -36,9 +35,9 @@ from vision_customization.customization.resources import training_overlap
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Workspace, client
 from vision_customization.customization.resources.kept_manifests import (
     STATE_FOLDER,
-    cached_manifest,
-    find_manifest,
+    changed_content,
     keep_manifest,
+    kept_manifest,
     manifest_numbers,
     stored_contents,
 )
@@ -141,8 +140,8 @@ class DatasetProvider(VisionProvider):
             return dynamic.CheckResult({**declared, "images": olds.get("images"), "tags": olds.get("tags")}, [])
         unseen = not is_known(news.get("container_url"), news.get("account_key"))
         if unseen or is_stopped(news["container_url"]):  # the update starts it, and checks again
-            manifest = cached_manifest(digest)
-            return dynamic.CheckResult({**declared, **({} if manifest is None else manifest_numbers(manifest))}, [])
+            kept = kept_manifest(digest)
+            return dynamic.CheckResult({**declared, **({} if kept is None else manifest_numbers(kept.numbers))}, [])
         try:
             found = find_stored(
                 news["container_url"],
@@ -155,8 +154,8 @@ class DatasetProvider(VisionProvider):
             return dynamic.CheckResult(news, failures("content", [str(violation) for violation in error.violations]))
         except VisionError as error:
             return dynamic.CheckResult(news, failures("content", [str(error)]))
-        keep_manifest(found.manifest)
-        return dynamic.CheckResult({**declared, **manifest_numbers(found.manifest)}, [])
+        kept = keep_manifest(found.manifest)
+        return dynamic.CheckResult({**declared, **manifest_numbers(kept.numbers)}, [])
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         changed = self.changed(olds, news)
@@ -372,9 +371,8 @@ def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str
         return ["its annotation files were changed outside Pulumi and will be reset to the declared ones"]
     if olds["digest"] == GONE:
         return ["its files are missing from blob storage and will be uploaded again"]
-    before, after = find_manifest(olds["digest"], olds), find_manifest(news["digest"], news)
-    if before is not None and after is not None:
-        return compare(before, after).summary()
+    if (change := changed_content(olds, news)) is not None:
+        return change.summary()
     return counted_changes(
         news.get("annotation_kind"),
         (olds.get("images") or 0, news.get("images") or 0),

@@ -4,10 +4,11 @@ Less strict than the checker that users run first (`contract.coco.rules`): ids m
 published COCO files. Files that a model could not be trained on are refused.
 """
 
-from vision_customization.engine.annotations.classification import Annotations, TaggedImage, read_classification
-from vision_customization.engine.annotations.detection import Box, BoxedAnnotations, BoxedImage, read_detection
+from vision_customization.engine.annotations.classification import Annotations, read_classification
+from vision_customization.engine.annotations.detection import BoxedAnnotations, read_detection
 from vision_customization.engine.annotations.files import AnnotationError, shown
-from vision_customization.engine.annotations.multi_label import MultiLabelAnnotations, MultiTaggedImage, read_multi_label
+from vision_customization.engine.annotations.images import Box, BoxedImage, LabelledImages, MultiTaggedImage, TaggedImage
+from vision_customization.engine.annotations.multi_label import MultiLabelAnnotations, read_multi_label
 
 __all__ = [
     "AnnotationError",
@@ -15,6 +16,7 @@ __all__ = [
     "Box",
     "BoxedAnnotations",
     "BoxedImage",
+    "LabelledImages",
     "MultiLabelAnnotations",
     "MultiTaggedImage",
     "TaggedImage",

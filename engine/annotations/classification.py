@@ -1,8 +1,13 @@
 """Labels for classification: images with one tag each."""
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import BinaryIO
+
+import numpy as np
 
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
@@ -15,17 +20,7 @@ from vision_customization.engine.annotations.files import (
     read_files,
     shown,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TaggedImage:
-    """An image with its tag. `tag` is a position in `Annotations.tags`; `place` is its place in the files, for messages, and
-    `file_name` its name there, or empty."""
-
-    url: str
-    tag: int
-    place: str
-    file_name: str = ""
+from vision_customization.engine.annotations.images import FirstOfUrl, ImageEntries, TaggedImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +29,14 @@ class Annotations:
     so that the order of files and entries makes no difference."""
 
     tags: tuple[str, ...]
-    images: tuple[TaggedImage, ...]
+    images: TaggedImages
 
 
-def read_classification(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Annotations:
+def read_classification(files: Sequence[tuple[str, BinaryIO]], purpose: Purpose) -> Annotations:
     """Merge annotation files: categories by their names, images by their URLs.
 
     Args:
-        files: name (for messages) and content of each.
+        files: name (for messages) and content of each, which is read several times.
         purpose: training or evaluation, which have different limits.
 
     Raises:
@@ -49,41 +44,55 @@ def read_classification(files: Sequence[tuple[str, bytes]], purpose: Purpose) ->
     """
     findings = Findings(DATASET_LIMITS[AnnotationKind.IMAGE_CLASSIFICATION.value, purpose])
     merged = _Merged()
-    for file in read_files(files, findings):
+    for file in read_files(files, findings, merged.entries):
         merged.add(file, findings)
     annotations = merged.annotations()
     findings.conclude(lambda: _beyond_limits(annotations, findings, purpose))
     return annotations
 
 
-@dataclass
 class _Merged:
     """The files read so far. Tags are numbered in the order in which they appear."""
 
-    tags: dict[str, int] = field(default_factory=dict)
-    images: dict[str, TaggedImage] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.entries = ImageEntries()
+        self._first_of_url = FirstOfUrl(self.entries)
+        self._tags: dict[str, int] = {}
+        self._tag_of = array("i")
+        """Of each entry; −1 if it has none."""
+        self._images = array("I")
 
     def add(self, file: AnnotationFile, findings: Findings) -> None:
-        tag_of: dict[int, str] = {}
+        tag_of, tags = self._tag_of, list(self._tags)
+        tag_of.extend(repeat(-1, len(file.images)))
+        tagged = array("I")
         for annotation in file.annotations():
-            first = tag_of.setdefault(annotation.image_id, annotation.tag)
-            if first != annotation.tag:
-                message = several_tags(annotation.image_id, first, annotation.tag)
+            first = tag_of[annotation.image]
+            if first < 0:
+                number = tag_of[annotation.image] = self._tags.setdefault(annotation.tag, len(self._tags))
+                if number == len(tags):
+                    tags.append(annotation.tag)
+                tagged.append(annotation.image)
+            elif tags[first] != annotation.tag:
+                message = several_tags(annotation.image_id, tags[first], annotation.tag)
                 file.refuse(message, "annotations", annotation.index, annotation.id)
-        for image_id, tag in tag_of.items():
-            url, place, name = file.images[image_id]
-            image = TaggedImage(url, self.tags.setdefault(tag, len(self.tags)), place, name)
-            seen = self.images.setdefault(url, image)
-            if seen.tag != image.tag:
-                findings.violations.append(Violation(place, other_tag(seen.place, tag)))
+        for image in tagged:
+            seen = self._first_of_url.setdefault(image)
+            if seen == image:
+                self._images.append(image)
+            elif tag_of[seen] != tag_of[image]:
+                place = self.entries.place(image)
+                findings.violations.append(Violation(place, other_tag(self.entries.place(seen), tags[tag_of[image]])))
 
     def annotations(self) -> Annotations:
-        tags = sorted(self.tags)
-        number = {self.tags[tag]: index for index, tag in enumerate(tags)}
-        return Annotations(tuple(tags), tuple(replace(image, tag=number[image.tag]) for image in self.images.values()))
+        names = sorted(self._tags)
+        numbers = np.full(len(names), -1, np.int32)
+        numbers[[self._tags[name] for name in names]] = np.arange(len(names))
+        images = TaggedImages(self.entries, np.array(self._images, np.uint32), np.array(self._tag_of, np.int32))
+        return Annotations(tuple(names), images.renumbered(numbers.tolist()))
 
 
-def several_tags(image_id: int, first: str, other: str) -> str:
+def several_tags(image_id: object, first: str, other: str) -> str:
     tags = f"{shown(first)} and {shown(other)}"
     exception = f"except in a dataset of kind {AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION}"
     return f"image {image_id} has the tags {tags}: only one tag per image is allowed, {exception}"
@@ -97,6 +106,6 @@ def other_tag(place: str, tag: str) -> str:
 def _beyond_limits(annotations: Annotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.images:
         return [no_image_with_a_tag(purpose)]
-    counts = Counter(image.tag for image in annotations.images)
+    counts = Counter(chain.from_iterable(annotations.images.labels()))
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
     return beyond_limits(len(annotations.images), count_of, "image", findings.limits, purpose)

@@ -1,10 +1,14 @@
 """Labels for object detection: images with the boxes of their objects."""
 
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
 
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image, is_crowd, no_bbox_problem
 from vision_customization.contract.coco.document import Violation
@@ -13,34 +17,11 @@ from vision_customization.contract.limits import BOXES_PER_IMAGE_MAX, DATASET_LI
 from vision_customization.engine.annotations.files import (
     DATASET,
     AnnotationFile,
-    FileAnnotation,
     Findings,
     beyond_limits,
     read_files,
 )
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Box:
-    """The box of an object. `label` is a position in `BoxedAnnotations.tags`; the rest are fractions 0…1 of the upright image's
-    sides, with `left + width` and `top + height` at most 1, and `width` and `height` greater than 0."""
-
-    label: int
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class BoxedImage:
-    """An image and its objects, sorted, without duplicates. An image without objects teaches what is background. `place` is the
-    image's first place in the files, for messages, and `file_name` its name there, or empty."""
-
-    url: str
-    boxes: tuple[Box, ...]
-    place: str
-    file_name: str = ""
+from vision_customization.engine.annotations.images import BoxedImages, FirstOfUrl, ImageEntries
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +30,17 @@ class BoxedAnnotations:
     sorted, so that the order of files and entries makes no difference."""
 
     tags: tuple[str, ...]
-    images: tuple[BoxedImage, ...]
+    images: BoxedImages
 
 
-def read_detection(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> BoxedAnnotations:
+def read_detection(files: Sequence[tuple[str, BinaryIO]], purpose: Purpose) -> BoxedAnnotations:
     """Merge annotation files: categories by their names, images by their URLs.
 
     A duplicate object (same image, tag and box) counts once; a crowd (`iscrowd`) is not an object. A box that extends over the
     image's edge through rounding, by `vision_customization.contract.coco.boxes.ROUNDING_TOLERANCE` at most, is clipped.
 
     Args:
-        files: name (for messages) and content of each.
+        files: name (for messages) and content of each, which is read several times.
         purpose: training or evaluation, which have different limits.
 
     Raises:
@@ -67,74 +48,78 @@ def read_detection(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Boxe
     """
     findings = Findings(DATASET_LIMITS[AnnotationKind.IMAGE_OBJECT_DETECTION.value, purpose])
     merged = _Merged()
-    for file in read_files(files, findings):
+    for file in read_files(files, findings, merged.entries):
         merged.add(file)
     annotations = merged.annotations()
     findings.conclude(lambda: _beyond_limits(annotations, findings, purpose))
     return annotations
 
 
-@dataclass(slots=True)
-class _Image:
-    place: str
-    file_name: str
-    boxes: set[Box] = field(default_factory=set)
-
-
-@dataclass
 class _Merged:
     """The files read so far. Tags are numbered in the order in which they appear."""
 
-    tags: dict[str, int] = field(default_factory=dict)
-    images: dict[str, _Image] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.entries = ImageEntries()
+        self._first_of_url = FirstOfUrl(self.entries)
+        self._first_of = array("I")
+        self._tags: dict[str, int] = {}
+        self._owners, self._labels, self._sides = array("I"), array("i"), array("d")
+        """Of each box: its entry, its tag, and its left, top, width and height."""
 
     def add(self, file: AnnotationFile) -> None:
-        for url, place, name in file.images.values():
-            self.images.setdefault(url, _Image(place, name))
-        unboxed: list[FileAnnotation] = []
+        self._first_of.extend(map(self._first_of_url.setdefault, file.images))
+        unboxed: list[tuple[int, int]] = []
         boxed = False
         for annotation in file.annotations():
             found = bbox_of(annotation.entry)
             boxed |= found.state.tells_of_boxes
             if found.state is BboxState.ABSENT:
-                unboxed.append(annotation)
+                unboxed.append((annotation.index, annotation.id))
             elif found.fault is not None:
                 file.refuse(found.fault, "annotations", annotation.index, annotation.id)
             elif found.box is not None:
-                label = self.tags.setdefault(annotation.tag, len(self.tags))
-                self.images[file.images[annotation.image_id].url].boxes.add(Box(label, *found.box))
+                self._owners.append(self._first_of[annotation.image])
+                self._labels.append(self._tags.setdefault(annotation.tag, len(self._tags)))
+                self._sides.extend(found.box)
         if unboxed and not boxed:
             file.refuse(no_bbox_problem(len(unboxed)), "annotations")
         else:
-            for annotation in unboxed:
-                file.refuse(bbox_problem(None) or "", "annotations", annotation.index, annotation.id)
+            for index, id_ in unboxed:
+                file.refuse(bbox_problem(None) or "", "annotations", index, id_)
 
     def annotations(self) -> BoxedAnnotations:
-        tags = sorted(self.tags)
-        number = {self.tags[tag]: index for index, tag in enumerate(tags)}
-        images = (
-            BoxedImage(
-                url,
-                tuple(sorted(Box(number[box.label], box.left, box.top, box.width, box.height) for box in image.boxes)),
-                image.place,
-                image.file_name,
-            )
-            for url, image in self.images.items()
+        tags = sorted(self._tags)
+        position_of = np.zeros(len(tags), np.int32)
+        position_of[[self._tags[tag] for tag in tags]] = np.arange(len(tags))
+        owners = np.array(self._owners, np.uint32)
+        labels = position_of[np.array(self._labels, np.int64)]
+        sides = np.array(self._sides, np.float64).reshape(-1, 4)
+        order = np.lexsort((*sides.T[::-1], labels, owners))
+        owners, labels, sides = owners[order], labels[order], sides[order]
+        new = np.ones(len(owners), bool)
+        new[1:] = (owners[1:] != owners[:-1]) | (labels[1:] != labels[:-1]) | (sides[1:] != sides[:-1]).any(axis=1)
+        first = np.array(self._first_of, np.uint32)
+        images = BoxedImages(
+            self.entries,
+            np.flatnonzero(first == np.arange(len(first), dtype=np.uint32)).astype(np.uint32),
+            np.searchsorted(owners[new], np.arange(len(self.entries) + 1)),
+            labels[new],
+            sides[new],
         )
-        return BoxedAnnotations(tuple(tags), tuple(images))
+        return BoxedAnnotations(tuple(tags), images)
 
 
 def _beyond_limits(annotations: BoxedAnnotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.tags:
         return [no_object(purpose)]
-    counts = Counter(box.label for image in annotations.images for box in image.boxes)
+    counts = Counter(chain.from_iterable(annotations.images.labels()))
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
     return [
         *beyond_limits(len(annotations.images), count_of, "object", findings.limits, purpose),
         *(
-            Violation(image.place, fault)
-            for image in annotations.images
-            if (fault := box_count_fault(len(image.boxes))) is not None
+            Violation(annotations.images[position].place, fault)
+            for position, boxes in enumerate(annotations.images.counts())
+            if (fault := box_count_fault(boxes)) is not None
         ),
     ]
 

@@ -1,14 +1,17 @@
 """The common parts of both kinds of annotation files: images, categories and annotations, and the violations in them."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, BinaryIO, TypeGuard
 
-from vision_customization.contract.coco.document import Violation, parse_json
+from vision_customization.contract.coco.document import Violation
+from vision_customization.contract.coco.id_map import IdMap
+from vision_customization.contract.coco.streamed import LIST, read_document
 from vision_customization.contract.enums import Purpose
 from vision_customization.contract.limits import DatasetLimits
 from vision_customization.contract.names import name_text_fault
 from vision_customization.contract.texts import size_fault
+from vision_customization.engine.annotations.images import ImageEntries
 from vision_customization.engine.errors import EngineError
 
 DATASET = "the dataset"
@@ -26,21 +29,15 @@ class AnnotationError(EngineError):
     """Annotation files that cannot be used for training or evaluation. The text names file, entry and id of each violation."""
 
 
-class FileImage(NamedTuple):
-    """`place` is the image's place in the files, for messages; `file_name` is empty if the entry has none."""
-
-    url: str
-    place: str
-    file_name: str
-
-
 @dataclass(frozen=True, slots=True)
 class FileAnnotation:
-    """An annotation whose image and category exist: `image_id` is a key of `AnnotationFile.images`, `tag` a name."""
+    """An annotation whose image and category exist: `image` is a number of `ImageEntries`, `image_id` what the file calls it,
+    and `tag` a name."""
 
     index: int
     id: int
-    image_id: int
+    image: int
+    image_id: object
     tag: str
     entry: Mapping[str, Any]
 
@@ -63,43 +60,48 @@ class Findings:
         self.violations.append(Violation(name, message, section, index, id_ if id_ is None or id_ >= 0 else None))
 
 
-def read_files(files: Sequence[tuple[str, bytes]], findings: Findings) -> Iterator["AnnotationFile"]:
+def read_files(files: Sequence[tuple[str, BinaryIO]], findings: Findings, images: ImageEntries) -> Iterator["AnnotationFile"]:
     """Each file that is a JSON object. For each other file, a violation is added to the findings."""
-    for name, data in files:
-        document, violation = parse_json(data, name)
-        if violation is None and not isinstance(document, dict):
+    for name, content in files:
+        document, violation = read_document(content, name)
+        if violation is None and not isinstance(document, Mapping):
             violation = Violation(name, NOT_A_DOCUMENT)
         if violation is not None:
             findings.violations.append(violation)
         else:
-            yield AnnotationFile(name, document, findings)
+            yield AnnotationFile(name, document, findings, images)
 
 
 class AnnotationFile:
-    """An annotation file. `images` by their ids in the file; violations are added to the findings."""
+    """An annotation file. `images` are the numbers of its images in the `ImageEntries`, to which they are added; violations are
+    added to the findings."""
 
-    def __init__(self, name: str, document: Mapping[str, Any], findings: Findings) -> None:
+    def __init__(self, name: str, document: Mapping[str, Any], findings: Findings, images: ImageEntries) -> None:
         self.name = name
         self._document = document
         self._findings = findings
-        self.images = dict(self._images())
+        self._number_of = IdMap()
+        images.begin_file(name)
+        self.images = self._add_images(images)
         self._tags = dict(self._categories())
 
     def annotations(self) -> Iterator[FileAnnotation]:
         """The annotations that refer to images and categories of this file. Iterate once: each pass reports the violations."""
         for index, id_, entry in self._entries("annotations", ids_required=False):
             image_id, category_id = entry.get("image_id"), entry.get("category_id")
-            if not _among(image_id, self.images):
+            image = self._number_of.find(image_id)
+            if image is None:
                 self.refuse(unknown_image(shown(image_id)), "annotations", index, id_)
-            elif not _among(category_id, self._tags):
+            elif (tag := self._tags.get(category_id) if _can_be_id(category_id) else None) is None:
                 self.refuse(unknown_category(shown(category_id)), "annotations", index, id_)
             else:
-                yield FileAnnotation(index, id_, image_id, self._tags[category_id], entry)
+                yield FileAnnotation(index, id_, image, image_id, tag, entry)
 
     def refuse(self, message: str, section: str, index: int | None = None, id_: int | None = None) -> None:
         self._findings.refuse(self.name, message, section, index, id_)
 
-    def _images(self) -> Iterator[tuple[int, FileImage]]:
+    def _add_images(self, images: ImageEntries) -> range:
+        first = len(images)
         for index, id_, entry in self._entries("images"):
             url = url_of(entry)
             if fault := url_fault(url):
@@ -108,7 +110,8 @@ class AnnotationFile:
             assert isinstance(url, str)
             for fault in side_faults(entry, self._findings.limits):
                 self.refuse(fault, "images", index, id_)
-            yield id_, FileImage(url, f"{self.name}: images[{index}] (id {id_})", file_name_of(entry))
+            self._number_of.setdefault(id_, images.append(url, file_name_of(entry), index, id_))
+        return range(first, len(images))
 
     def _categories(self) -> Iterator[tuple[int, str]]:
         for index, id_, entry in self._entries("categories"):
@@ -122,10 +125,10 @@ class AnnotationFile:
     def _entries(self, section: str, *, ids_required: bool = True) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
         """Index, id and object of each entry with an id of its own."""
         entries = self._document.get(section)
-        if not isinstance(entries, list):
+        if not isinstance(entries, LIST):
             self.refuse(MISSING if section not in self._document else NOT_A_LIST, section)
             return
-        index_of: dict[int, int] = {}
+        index_of = IdMap()
         for index, entry in enumerate(entries):
             if not isinstance(entry, dict):
                 self.refuse(NOT_AN_OBJECT, section, index)
@@ -134,8 +137,9 @@ class AnnotationFile:
             if id_ is None:
                 self.refuse(id_fault(entry), section, index)
                 continue
-            if index_of.setdefault(id_, index) != index:
-                self.refuse(repeated_id(section, index_of[id_]), section, index, id_)
+            first = index_of.setdefault(id_, index)
+            if first != index:
+                self.refuse(repeated_id(section, first), section, index, id_)
                 continue
             yield index, id_, entry
 
@@ -257,5 +261,5 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 
-def _among(value: object, ids: Mapping[int, object]) -> TypeGuard[int]:
-    return isinstance(value, Hashable) and value in ids
+def _can_be_id(value: object) -> TypeGuard[int]:
+    return isinstance(value, int | float)

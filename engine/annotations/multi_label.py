@@ -1,32 +1,26 @@
 """Labels for multi-label classification: images with any number of tags."""
 
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import BinaryIO
+
+import numpy as np
 
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import DATASET_LIMITS, DatasetLimits
 from vision_customization.engine.annotations.files import (
     DATASET,
-    FileImage,
     Findings,
     beyond_limits,
     no_image_with_a_tag,
     read_files,
     shown,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class MultiTaggedImage:
-    """An image and its tags: positions in `MultiLabelAnnotations.tags`, sorted. An image without tags shows none of them.
-    `place` is its first place in the files, for messages, and `file_name` its name there, or empty."""
-
-    url: str
-    tags: tuple[int, ...]
-    place: str
-    file_name: str = ""
+from vision_customization.engine.annotations.images import FirstOfUrl, ImageEntries, MultiTaggedImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +29,45 @@ class MultiLabelAnnotations:
     sorted, so that the order of files and entries makes no difference."""
 
     tags: tuple[str, ...]
-    images: tuple[MultiTaggedImage, ...]
+    images: MultiTaggedImages
 
 
-def read_multi_label(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> MultiLabelAnnotations:
+def read_multi_label(files: Sequence[tuple[str, BinaryIO]], purpose: Purpose) -> MultiLabelAnnotations:
     """Merge annotation files: categories by their names, images by their URLs. A repeated tag of an image counts once; boxes
     are ignored.
 
     Args:
-        files: name (for messages) and content of each.
+        files: name (for messages) and content of each, which is read several times.
         purpose: training or evaluation, which have different limits.
 
     Raises:
         AnnotationError: names the first violations.
     """
     findings = Findings(DATASET_LIMITS[AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION.value, purpose])
-    images_of: dict[str, FileImage] = {}
-    tags_of: defaultdict[str, set[str]] = defaultdict(set)
-    for file in read_files(files, findings):
-        for image in file.images.values():
-            images_of.setdefault(image.url, image)
+    entries = ImageEntries()
+    first_of_url = FirstOfUrl(entries)
+    first_of = array("I")
+    numbers: dict[str, int] = {}
+    labelled, labels = array("I"), array("i")
+    for file in read_files(files, findings, entries):
+        first_of.extend(map(first_of_url.setdefault, file.images))
         for annotation in file.annotations():
-            tags_of[file.images[annotation.image_id].url].add(annotation.tag)
-    tags = sorted(set().union(*tags_of.values()))
-    number = {tag: index for index, tag in enumerate(tags)}
-    images = (
-        MultiTaggedImage(url, tuple(sorted(number[tag] for tag in tags_of[url])), image.place, image.file_name)
-        for url, image in images_of.items()
+            labelled.append(first_of[annotation.image])
+            labels.append(numbers.setdefault(annotation.tag, len(numbers)))
+    tags = sorted(numbers)
+    position_of = np.zeros(len(tags), np.int64)
+    position_of[[numbers[tag] for tag in tags]] = np.arange(len(tags))
+    # An entry and a tag in one number, so that each pair remains once, sorted.
+    pairs = np.unique(np.array(labelled, np.int64) * max(1, len(tags)) + position_of[np.array(labels, np.int64)])
+    owners, found = np.divmod(pairs, max(1, len(tags)))
+    first = np.array(first_of, np.uint32)
+    images = MultiTaggedImages(
+        entries,
+        np.flatnonzero(first == np.arange(len(first), dtype=np.uint32)).astype(np.uint32),
+        np.searchsorted(owners, np.arange(len(entries) + 1)),
+        found.astype(np.int32),
     )
-    annotations = MultiLabelAnnotations(tuple(tags), tuple(images))
+    annotations = MultiLabelAnnotations(tuple(tags), images)
     findings.conclude(lambda: _beyond_limits(annotations, findings, purpose))
     return annotations
 
@@ -71,7 +75,7 @@ def read_multi_label(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Mu
 def _beyond_limits(annotations: MultiLabelAnnotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.tags:
         return [no_image_with_a_tag(purpose)]
-    counts = Counter(tag for image in annotations.images for tag in image.tags)
+    counts = Counter(chain.from_iterable(annotations.images.labels()))
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
     return [
         *beyond_limits(len(annotations.images), count_of, "image", findings.limits, purpose),

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.learning import ArtifactError
-from vision_customization.engine.learning.classification.classifier import Block, apply_blocks
+from vision_customization.engine.learning.classification.classifier import Block, Features, apply_blocks
 from vision_customization.engine.learning.classification.recipes import DEFAULT
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.npz import from_npz, to_npz
@@ -71,7 +71,7 @@ class Projection:
     images: int
 
     @classmethod
-    def fit(cls, features: NDArray[np.float32], images: int) -> Self:
+    def fit(cls, features: Features, images: int) -> Self:
         """Fit on the features of a sample of `images` images, float32 [n, dimensions], n at least 1."""
         blocks = DEFAULT.within(views_in(features.shape[1])).fit_blocks(features)
         x = apply_blocks(blocks, features)
@@ -84,7 +84,7 @@ class Projection:
         components = x.T @ (directions[:, kept] / lengths).astype(np.float32)
         return cls(blocks, mean, components, images)
 
-    def vectors(self, features: NDArray[np.float32]) -> NDArray[np.float16]:
+    def vectors(self, features: Features) -> NDArray[np.float16]:
         """float32 [n, dimensions] → float16 [n, d]. A float16 keeps three digits, and distances need no more."""
         found = np.empty((len(features), self.components.shape[1]), np.float16)
         for start in range(0, len(features), _ROWS):

@@ -64,8 +64,10 @@ QUEUES = {
 }
 """The queue of each job's workflow."""
 
+PLANNING_QUEUE = "planning"
+"""Pieces that read annotation files."""
 READING_QUEUE = "reading"
-"""Pieces that read: annotation files, images, what is kept of images."""
+"""Pieces that read images, or what is kept of them."""
 FITTING_QUEUE = "fitting"
 """Pieces that fit and write a classifier."""
 LEARNING_QUEUE = "learning"
@@ -82,6 +84,7 @@ WORKER_CONCURRENCY = {
     BATCH_PREDICTION_QUEUE: 16,
     INDEX_QUEUE: 1,
     INSPECTION_QUEUE: 1,
+    PLANNING_QUEUE: 1,
     READING_QUEUE: 2,
     FITTING_QUEUE: 1,
     LEARNING_QUEUE: 1,

@@ -14,7 +14,7 @@ from dbos import DBOS
 
 from vision_customization.contract.enums import ModelKind
 from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobFailed
-from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.batch_prediction import BatchPrediction, run_batch_prediction
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
@@ -34,7 +34,7 @@ from vision_customization.engine.jobs.queue import (
     INSPECTION_WORKFLOW,
     JUDGING_QUEUE,
     PIECE_WORKFLOW,
-    READING_QUEUE,
+    PLANNING_QUEUE,
     RECOGNITION_WORKFLOW,
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
@@ -132,7 +132,7 @@ def run_training(job: TrainingJob, training_of: Callable[[str, int], Training], 
     try:
         kind, tiles = step("kind", job.kind_and_tiles)
         training = training_of(kind, tiles)
-        planned: PlannedTraining = pieces.run(READING_QUEUE, "read annotations", training.read_annotations)
+        planned: PlannedTraining = pieces.run(PLANNING_QUEUE, "read annotations", training.read_annotations)
         pieces.priority = planned["priority"]
         progress.budget_seconds = planned["budget_seconds"]
         progress.advance(share=0.02, images=planned["images"], seconds=planned["seconds"])
@@ -149,7 +149,7 @@ def run_evaluation(evaluation: EvaluationRun, pieces: Pieces) -> None:
     """All steps of an evaluation, from within its workflow."""
     step = pieces.step
     try:
-        planned: Planned = pieces.run(READING_QUEUE, "read annotations", evaluation.read_annotations)
+        planned: Planned = pieces.run(PLANNING_QUEUE, "read annotations", evaluation.read_annotations)
         (shards,) = planned["shards"]
         items = [(0, index) for index in range(shards)]
         for _ in pieces.spread("embed", evaluation.keep_shard, items, told=lambda shard: evaluation.told(*shard)):

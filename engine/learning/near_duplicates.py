@@ -25,8 +25,7 @@ def group_near_duplicates(vectors: NDArray[np.float32], labels: Sequence[Hashabl
         vectors: float32 [n, d], standardised.
         labels: what each image shows; only images with equal labels are compared.
     """
-    lengths = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
-    unit = vectors / np.maximum(lengths, np.float32(1e-12))
+    unit = unit_vectors(vectors)
     groups = np.arange(len(unit))
     members: dict[Hashable, list[int]] = {}
     for index, label in enumerate(labels):
@@ -35,6 +34,18 @@ def group_near_duplicates(vectors: NDArray[np.float32], labels: Sequence[Hashabl
         rows = np.array(of_label)
         groups[rows] = rows[_components(unit[rows])]
     return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+
+
+def unit_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vectors divided by their lengths, float32 [n, d]."""
+    lengths = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
+    result: NDArray[np.float32] = vectors / np.maximum(lengths, np.float32(1e-12))
+    return result
+
+
+def near_any(unit: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which unit vectors, float32 [n, d], are nearly equal to one of the others, float32 [m, d]: bool [n]."""
+    return np.asarray(((unit @ others.T) >= COSINE_LEAST).any(axis=1), np.bool_)
 
 
 def _components(unit: NDArray[np.float32]) -> NDArray[np.int64]:

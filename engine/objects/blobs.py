@@ -24,6 +24,7 @@ from vision_customization.engine.objects.store import (
     LEFT_BEHIND_SECONDS,
     ObjectNotFound,
     ObjectsUnavailable,
+    Range,
     check_key,
     surplus,
 )
@@ -37,6 +38,7 @@ CACHE_BYTES_MAX = 1024**3
 _BATCH = 8 * CONNECTIONS
 """Number of objects requested ahead of their consumer."""
 
+_RANGE_NOT_SATISFIABLE = 416
 _NO_VERSION = re.compile(r"[^a-zA-Z0-9]")
 
 T = TypeVar("T")
@@ -102,6 +104,11 @@ class BlobObjects:
         rest = iter(keys)
         while batch := list(islice(rest, _BATCH)):
             yield from self._each(self._get_if_there, batch)
+
+    def get_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | None]:
+        rest = iter(ranges)
+        while batch := list(islice(rest, CONNECTIONS)):
+            yield from self._each(self._get_range, batch)
 
     def exists(self, key: str) -> bool:
         check_key(key)
@@ -178,6 +185,24 @@ class BlobObjects:
                 except ResourceModifiedError:
                     continue  # the blob was replaced since its version was requested
                 return file
+
+    def _get_range(self, part: Range) -> bytes | None:
+        from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
+
+        key, start, stop = part
+        check_key(key)
+        with self._explained():
+            while True:
+                try:
+                    return self._container.download_blob(key, offset=start, length=stop - start).readall()
+                except ResourceNotFoundError:
+                    return None
+                except ResourceModifiedError:
+                    continue  # the blob was replaced between two chunks
+                except HttpResponseError as error:
+                    if error.status_code == _RANGE_NOT_SATISFIABLE:
+                        return b""  # it is not longer than `start`
+                    raise
 
     def _get_if_there(self, key: str) -> bytes | None:
         try:

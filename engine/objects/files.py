@@ -12,6 +12,7 @@ from vision_customization.engine.objects.store import (
     DRAFT,
     LEFT_BEHIND_SECONDS,
     ObjectNotFound,
+    Range,
     check_key,
     surplus,
 )
@@ -64,6 +65,15 @@ class FileObjects:
             try:
                 yield self.get(key)
             except ObjectNotFound:
+                yield None
+
+    def get_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | None]:
+        for key, start, stop in ranges:
+            try:
+                with self._file(key).open("rb") as file:
+                    file.seek(start)
+                    yield file.read(stop - start)
+            except (FileNotFoundError, IsADirectoryError):
                 yield None
 
     def exists(self, key: str) -> bool:

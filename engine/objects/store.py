@@ -18,6 +18,10 @@ LEFT_BEHIND_SECONDS = 3600.0
 """Drafts and deletions older than this are orphans."""
 
 
+Range = tuple[str, int, int]
+"""An object's key, and the first byte and the byte after the last one of a part of it."""
+
+
 class ObjectNotFound(EngineError):
     """No object has that key."""
 
@@ -46,6 +50,9 @@ class ObjectStore(Protocol):
 
     def get_many(self, keys: Sequence[str]) -> Iterator[bytes | None]:
         """The objects of `keys`, in their order; None for each that does not exist."""
+
+    def get_ranges(self, ranges: Sequence[Range]) -> Iterator[bytes | None]:
+        """Parts of objects, in the order of `ranges`; fewer bytes if an object is shorter, None if it does not exist."""
 
     def exists(self, key: str) -> bool: ...
 

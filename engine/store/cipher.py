@@ -43,12 +43,19 @@ class TokenCipher:
         return cls(SecretStr(secret_file(file, Fernet.generate_key().decode())), file)
 
     def encrypt(self, token: SecretStr) -> str:
-        return self._fernet.encrypt(token.get_secret_value().encode()).decode()
+        return self.encrypt_bytes(token.get_secret_value().encode()).decode()
 
     def decrypt(self, encrypted: str) -> SecretStr:
         """Raises SettingsError if the token was encrypted with another key."""
+        return SecretStr(self.decrypt_bytes(encrypted.encode()).decode())
+
+    def encrypt_bytes(self, data: bytes) -> bytes:
+        return self._fernet.encrypt(data)
+
+    def decrypt_bytes(self, encrypted: bytes) -> bytes:
+        """Raises SettingsError if the data was encrypted with another key."""
         try:
-            return SecretStr(self._fernet.decrypt(encrypted).decode())
+            return self._fernet.decrypt(encrypted)
         except InvalidToken:
             raise SettingsError(
                 f"A SAS token in the database was encrypted with another key. Restore {KEY_FILE} (or VISION_ENGINE_TOKEN_KEY), "

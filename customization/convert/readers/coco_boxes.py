@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 from vision_customization.contract.coco.boxes import ROUNDING_TOLERANCE, bbox_problem, cut_to_image, is_crowd, shown_as_json
-from vision_customization.contract.coco.document import Box, read_json
+from vision_customization.contract.coco.document import Box
+from vision_customization.contract.coco.streamed import LIST, open_document
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.names import name_text_fault
 from vision_customization.customization.convert.labelled import (
@@ -61,7 +63,7 @@ def read_coco(
     Raises:
         ConversionFailed
     """
-    document, unreadable = read_json(path, str(path))
+    document, unreadable = open_document(path, str(path))
     if unreadable is not None:
         raise ConversionFailed([str(unreadable)])
     problems: list[str] = []
@@ -75,11 +77,12 @@ def read_coco(
     remark_on_namesakes(tags.values(), remarks)
     found = _images(images_of, ImageFolder(images or path.parent, anywhere=images is not None), problems, remarks)
     boxed = any(entry.get("bbox") or entry.get("segmentation") for _, entry in annotations)
-    objects = list(_objects(annotations, problems, remarks))
-    if annotations and not objects and not problems:
+    objects = _objects(annotations, problems, remarks)
+    if len(annotations) and not any(objects) and not problems:
         advice = "If they are single objects, set iscrowd to 0"
         problems.append(f"{path}: {_all_crowds(len(annotations))}, which are left out: nothing remains. {advice}")
-    labels = list(_labels(objects, found, tags, problems, boxed=boxed))
+    single = compress(annotations, objects)
+    labels = list(_labels(single, found, tags, problems, boxed=boxed))
     if boxed:
         _add_boxes(path, labels, problems, remarks, pixels=pixels)
     else:
@@ -105,14 +108,34 @@ class _Label:
     in_pixels: bool = False
 
 
-def _section(document: object, name: str, path: Path, problems: list[str]) -> list[Entry]:
+class _Section:
+    """Place and object of each entry of a section, which are read from the file each time."""
+
+    def __init__(self, path: Path, name: str, entries: Iterable[Any]) -> None:
+        self._path = path
+        self._name = name
+        self._entries = entries
+        self._objects = sum(1 for entry in entries if isinstance(entry, dict))
+
+    def __len__(self) -> int:
+        return self._objects
+
+    def __iter__(self) -> Iterator[Entry]:
+        for index, entry in enumerate(self._entries):
+            if isinstance(entry, dict):
+                yield f"{self._path}: {self._name}[{index}]", entry
+
+
+def _section(document: object, name: str, path: Path, problems: list[str]) -> _Section:
     entries = document.get(name) if isinstance(document, dict) else None
-    if not isinstance(entries, list):
+    if not isinstance(entries, LIST):
         problems.append(f"{path}: has no list {name!r}")
-        return []
-    named = [(f"{path}: {name}[{index}]", entry) for index, entry in enumerate(entries)]
-    problems += [f"{place}: must be an object" for place, entry in named if not isinstance(entry, dict)]
-    return [(place, entry) for place, entry in named if isinstance(entry, dict)]
+        return _Section(path, name, [])
+    section = _Section(path, name, entries)
+    if len(section) < len(entries):
+        wrong = (index for index, entry in enumerate(entries) if not isinstance(entry, dict))
+        problems += [f"{path}: {name}[{index}]: must be an object" for index in wrong]
+    return section
 
 
 def _tags(categories: Iterable[Entry], problems: list[str]) -> dict[Id, str]:
@@ -166,9 +189,11 @@ def _images(
     return found
 
 
-def _objects(annotations: Iterable[Entry], problems: list[str], remarks: Remarks) -> Iterator[Entry]:
-    """Each annotation that is not a crowd."""
+def _objects(annotations: Iterable[Entry], problems: list[str], remarks: Remarks) -> bytearray:
+    """For each annotation, whether it is a single object: 1, or else 0."""
+    single = bytearray()
     for place, entry in annotations:
+        single.append(0)
         try:
             crowd = is_crowd(entry)
         except ValueError as error:
@@ -177,7 +202,8 @@ def _objects(annotations: Iterable[Entry], problems: list[str], remarks: Remarks
         if crowd:
             remarks.left_out(What.LABEL, "is a crowd (iscrowd) and not a single object", place)
         else:
-            yield place, entry
+            single[-1] = 1
+    return single
 
 
 def _labels(

@@ -1,4 +1,4 @@
-"""The annotation files of a registered dataset: the credentials for them, and reading them into memory or into a file."""
+"""The annotation files of a registered dataset: the credentials for them, and reading them into a file."""
 
 import io
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import BinaryIO
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.address import without_query
-from vision_customization.engine.blobs.reader import Blob, BlobError, BlobReader, NotModified
+from vision_customization.engine.blobs.reader import BlobError, BlobReader, NotModified
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.jobs.errors import JobFailed, unreadable
 from vision_customization.engine.store import DatasetRecord, Store
@@ -28,16 +28,6 @@ def access_of(store: Store, dataset: DatasetRecord) -> Access:
 def file_name(uri: str) -> str:
     """How messages call an annotation file."""
     return without_query(uri).rsplit("/", 1)[-1]
-
-
-def read_annotations(reader: BlobReader, uri: str, access: Access, on_wait: Callable[[str], None] | None) -> bytes:
-    """Raises JobFailed, SourceUnreachable, and what `on_wait` raises."""
-    try:
-        blob = access.read(reader, uri, max_bytes=ANNOTATION_BYTES_MAX, on_wait=on_wait)
-    except BlobError as error:
-        raise unreadable("Annotation file", uri, error) from None
-    assert isinstance(blob, Blob)
-    return blob.data
 
 
 def spool_annotations(

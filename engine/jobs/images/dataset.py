@@ -1,19 +1,20 @@
 """Turns a registered dataset into a part of a plan: reads and checks its annotation files."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from vision_customization.contract.enums import AnnotationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.engine.annotations import (
     AnnotationError,
-    BoxedImage,
-    MultiTaggedImage,
-    TaggedImage,
     read_classification,
     read_detection,
     read_multi_label,
@@ -21,8 +22,8 @@ from vision_customization.engine.annotations import (
 )
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.errors import JobFailed
-from vision_customization.engine.jobs.images.annotation_files import access_of, file_name, read_annotations
-from vision_customization.engine.jobs.images.plan import AnnotatedImage, Part, interleaved, shuffled
+from vision_customization.engine.jobs.images.annotation_files import access_of, file_name, spool_annotations
+from vision_customization.engine.jobs.images.plan import Part, interleaved, labels_of, renumbered, shuffled
 from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
 from vision_customization.engine.store import DatasetRecord, NotFound, Store, TrainingContent
 
@@ -37,10 +38,12 @@ def read_dataset(
     on_wait: Callable[[str], None] | None = None,
     *,
     multi_label: bool | None = None,
+    folder: Path | None = None,
 ) -> Part:
     """A dataset's images and labels, for a model of this kind.
 
     Args:
+        folder: where the annotation files are while they are read, in files without a name; None for the system's folder.
         multi_label: whether the model gives an image several tags; None while only this dataset decides that.
 
     Raises:
@@ -56,40 +59,41 @@ def read_dataset(
     if dataset.annotation_kind not in needed:
         raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind, needed))
     access = access_of(store, dataset)
-    files, digests = [], {}
-    for uri in dict.fromkeys(dataset.annotation_file_uris):
-        check()
-        data = awaited(in_thread(partial(read_annotations, reader, uri, access, on_wait)), check)
-        files.append((file_name(uri), data))
-        digests[uri] = hashlib.sha256(data).hexdigest()
     limits = DATASET_LIMITS[dataset.annotation_kind.value, purpose]
     sides = (limits.side_min, limits.side_max)
-    try:
-        if dataset.annotation_kind is AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
-            multi_tagged = read_multi_label(files, purpose)
-            return Part(dataset.name, multi_tagged.tags, interleaved(multi_tagged.images), access, sides, digests)
-        if dataset.annotation_kind is AnnotationKind.IMAGE_CLASSIFICATION:
-            tagged = read_classification(files, purpose)
-            return Part(dataset.name, tagged.tags, interleaved(tagged.images), access, sides, digests)
-        boxed = read_detection(files, purpose)
-        return Part(dataset.name, boxed.tags, shuffled(boxed.images), access, sides, digests)
-    except AnnotationError as error:
-        raise JobFailed(FailureCode.DATASET_CORRUPT, f"Dataset '{dataset.name}': {error}") from None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        files, digests = [], {}
+        for uri in dict.fromkeys(dataset.annotation_file_uris):
+            check()
+            target = cast("BinaryIO", stack.enter_context(TemporaryFile(dir=folder)))
+            file = awaited(in_thread(partial(spool_annotations, reader, uri, access, target, None, on_wait)), check)
+            assert file is not None  # without a known version, a file is always read
+            files.append((file_name(uri), target))
+            digests[uri] = file.sha256
+        try:
+            if dataset.annotation_kind is AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
+                multi_tagged = read_multi_label(files, purpose)
+                return Part(dataset.name, multi_tagged.tags, interleaved(multi_tagged.images), access, sides, digests)
+            if dataset.annotation_kind is AnnotationKind.IMAGE_CLASSIFICATION:
+                tagged = read_classification(files, purpose)
+                return Part(dataset.name, tagged.tags, interleaved(tagged.images), access, sides, digests)
+            boxed = read_detection(files, purpose)
+            return Part(dataset.name, boxed.tags, shuffled(boxed.images), access, sides, digests)
+        except AnnotationError as error:
+            raise JobFailed(FailureCode.DATASET_CORRUPT, f"Dataset '{dataset.name}': {error}") from None
 
 
 def content_of(part: Part) -> TrainingContent:
     """What a training from these images is said to have been trained from."""
-    labels: Iterator[int]
     if part.boxed:
         kind = AnnotationKind.IMAGE_OBJECT_DETECTION
-        labels = (box.label for image in part.images if isinstance(image, BoxedImage) for box in image.boxes)
     elif part.multi_label:
         kind = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
-        labels = (tag for image in part.images if isinstance(image, MultiTaggedImage) for tag in image.tags)
     else:
         kind = AnnotationKind.IMAGE_CLASSIFICATION
-        labels = (image.tag for image in part.images if isinstance(image, TaggedImage))
-    counts = Counter(labels)
+    counts = Counter(chain.from_iterable(labels_of(part.images)))
     return TrainingContent(kind, part.files, len(part.images), {tag: counts[label] for label, tag in enumerate(part.tags)})
 
 
@@ -105,15 +109,7 @@ def with_tags(part: Part, tags: tuple[str, ...], model_name: str) -> Part:
         raise JobFailed(FailureCode.DATASET_CORRUPT, message)
     number = {tag: index for index, tag in enumerate(tags)}
     numbers = [number[tag] for tag in part.tags]
-    return replace(part, tags=tags, images=tuple(_renumbered(image, numbers) for image in part.images))
-
-
-def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage:
-    if isinstance(image, TaggedImage):
-        return replace(image, tag=numbers[image.tag])
-    if isinstance(image, MultiTaggedImage):
-        return replace(image, tags=tuple(sorted(numbers[tag] for tag in image.tags)))
-    return replace(image, boxes=tuple(replace(box, label=numbers[box.label]) for box in image.boxes))
+    return replace(part, tags=tags, images=renumbered(part.images, numbers))
 
 
 def _needed(kind: ModelKind, multi_label: bool | None) -> tuple[AnnotationKind, ...]:

@@ -1,20 +1,16 @@
-"""Computes and reads the features of a plan's images."""
+"""Computes the features of a plan's images."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.errors import FailureCode
-from vision_customization.engine.annotations import MultiTaggedImage, TaggedImage
 from vision_customization.engine.jobs.errors import JobFailed
-from vision_customization.engine.jobs.images.plan import named
 from vision_customization.engine.jobs.images.resources import Resources
-from vision_customization.engine.jobs.images.shards import LOST, Shards
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.classification.views import SLICES
-from vision_customization.engine.outcomes.outcomes import ImageName
 from vision_customization.engine.store.speeds import Work
 
 _log = logging.getLogger(__name__)
@@ -45,62 +41,8 @@ class Embedding:
         return self._resources.kept.has(sha256)
 
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
-        kept = self._resources.kept.get(list(images))
-        missing = {digest: pixels for (digest, pixels), found in zip(images.items(), kept, strict=True) if found is None}
+        missing = {digest: images[digest] for digest in self._resources.kept.missing(list(images))}
         self.outdated += self._resources.kept.count_outdated(missing)
         extracted = self._resources.extractor.extract(list(missing.values()))
         self._resources.kept.put(dict(zip(missing, extracted, strict=True)))
         return len(missing)
-
-    def features(self, shards: Shards, part: int, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64], list[ImageName]]:
-        """The first `count` shards of a part: features float32 [n, d], tags int64 [n] and names of their images.
-
-        They are sorted by tag, digest and URL, and do not depend on the order in the annotation files.
-        """
-        entries = []
-        for image, digest in shards.digests(part, count):
-            assert isinstance(image, TaggedImage)
-            entries.append((image.tag, named(image, digest)))
-        entries.sort(key=lambda entry: (entry[0], entry[1].sha256, entry[1].url))
-        names = [name for _, name in entries]
-        return self._features(shards, part, count, names), np.array([tag for tag, _ in entries], np.int64), names
-
-    def multi_label_features(
-        self, shards: Shards, part: int, count: int, tags: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], list[ImageName]]:
-        """As `features`, for images with any number of tags: whether each of the `tags` is present, bool [n, tags]. They are
-        sorted by digest and URL."""
-        entries = []
-        for image, digest in shards.digests(part, count):
-            assert isinstance(image, MultiTaggedImage)
-            entries.append((named(image, digest), image.tags))
-        entries.sort(key=lambda entry: (entry[0].sha256, entry[1], entry[0].url))
-        present = np.zeros((len(entries), tags), np.bool_)
-        for row, (_, tags_present) in enumerate(entries):
-            present[row, list(tags_present)] = True
-        names = [name for name, _ in entries]
-        return self._features(shards, part, count, names), present, names
-
-    def _features(self, shards: Shards, part: int, count: int, names: Sequence[ImageName]) -> NDArray[np.float32]:
-        """The features of images, float32 [n, d]. Raises JobFailed if some were lost.
-
-        An engine with other networks, or of another version, may have begun the job: then they are computed again.
-        """
-        features = np.empty((len(names), self._resources.extractor.dimensions), np.float32)
-        if missing := self._read(names, features):
-            _log.warning("features of %d images are computed again: the engine has changed, or they were lost", len(missing))
-            shards.keep_again(part, count, missing)
-            if self._read(names, features):
-                raise JobFailed(FailureCode.UNKNOWN, LOST)
-        return features
-
-    def _read(self, names: Sequence[ImageName], features: NDArray[np.float32]) -> set[str]:
-        """Read the images' features into the rows of `features`. Returns the digests of those that are not kept."""
-        missing = set()
-        digests = [name.sha256 for name in names]
-        for row, (digest, kept) in enumerate(zip(digests, self._resources.kept.get(digests), strict=True)):
-            if kept is None:
-                missing.add(digest)
-            else:
-                features[row] = kept
-        return missing

@@ -1,15 +1,13 @@
-"""How many images a job can learn from in this machine's memory. A larger job is refused at once, not killed after hours."""
+"""How many images a fit can have in this machine's memory."""
 
 import os
 from pathlib import Path
 
-from vision_customization.contract.errors import FailureCode
-from vision_customization.engine.jobs.errors import JobFailed
-from vision_customization.engine.jobs.images.plan import Part
+from vision_customization.engine.learning.classification.everything import SAMPLE_IMAGES
 
 FEATURES_SHARE = 0.25
-"""Share of a worker's memory that a dataset's features may take. At its peak a fit needs 2.7 times as much (measured). The
-networks, the images being processed and a concurrent evaluation need the rest."""
+"""Share of a worker's memory that a sample's features may take as float32. At its peak a fit needs 2.7 times as much
+(measured). The networks, the images being processed and a concurrent evaluation need the rest."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
@@ -22,24 +20,10 @@ def memory_bytes() -> int:
     return min([machine, *(limit for folder in _cgroups() for limit in _limits(folder))])
 
 
-def images_max(dimensions: int, workers: int) -> int:
-    """How many images a job may have if their features are float32 [dimensions] and `workers` workers share the memory."""
-    return int(FEATURES_SHARE * memory_bytes() / max(1, workers)) // (4 * dimensions)
-
-
-def check_memory(part: Part, dimensions: int, workers: int) -> None:
-    """Raises JobFailed if the memory is too small for the images. A detector's images are not kept in memory."""
-    if part.boxed:
-        return
-    most = images_max(dimensions, workers)
-    if len(part.images) > most:
-        share = f", shared by {workers} workers" if workers > 1 else ""
-        message = (
-            f"Dataset '{part.dataset}' has {len(part.images):,} images, but the memory of this engine "
-            f"({memory_bytes() / 2**30:.1f} GiB{share}) is enough for {most:,}. "
-            "Give it more memory, or register fewer images."
-        )
-        raise JobFailed(FailureCode.UNKNOWN, message)
+def sample_images(dimensions: int, workers: int) -> int:
+    """How many images a fit has in memory at most, with features of this length, if `workers` workers share the memory. Of a
+    larger dataset it looks at a sample."""
+    return min(SAMPLE_IMAGES, int(FEATURES_SHARE * memory_bytes() / max(1, workers)) // (4 * dimensions))
 
 
 def _cgroups() -> list[Path]:

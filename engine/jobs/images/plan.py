@@ -1,43 +1,43 @@
 """The plan of a job: its images, their order, and how to read them.
 
 The first step makes it once from the annotation files. From then on, the job needs neither these files nor the dataset, which
-may be changed or deleted meanwhile. The plan is stored encrypted, because it contains the dataset's SAS token.
+may be changed or deleted meanwhile.
 """
 
 import hashlib
-import json
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import SecretStr
+import numpy as np
+from numpy.typing import NDArray
 
-from vision_customization.engine.annotations import Box, BoxedImage, MultiTaggedImage, TaggedImage
+from vision_customization.engine.annotations import BoxedImage, LabelledImages, MultiTaggedImage, TaggedImage
 from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.address import without_query
-from vision_customization.engine.objects.keys import job_key
-from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.outcomes.outcomes import ImageName
-from vision_customization.engine.store.cipher import TokenCipher
 
 SHARD_IMAGES = 32
 """Images of a shard of a small dataset: the most that is done again after a process has died."""
-_SHARD_IMAGES_MAX = 512
-_SHARDS = 64
-"""A larger dataset has about so many shards, until they have _SHARD_IMAGES_MAX images: enough to occupy 32 workers until the
-end, and few enough for the queues."""
+_LARGE, _SHARD_IMAGES_OF_LARGE = 4096, 64
+"""From so many images on, shards have twice as many images. They are not larger, because a small training that starts beside a
+large one waits until a shard of that has ended."""
 
 
 def shard_images(images: int) -> int:
     """How many images each shard of a dataset of this size has, but for the last."""
-    return min(_SHARD_IMAGES_MAX, max(SHARD_IMAGES, images // _SHARDS))
+    return SHARD_IMAGES if images < _LARGE else _SHARD_IMAGES_OF_LARGE
 
 
 AnnotatedImage = TaggedImage | MultiTaggedImage | BoxedImage
 """An image of a dataset for classification, for multi-label classification, or for detection. A part has images of one kind
 only."""
+
+Image = TypeVar("Image", TaggedImage, MultiTaggedImage, BoxedImage)
+Tagged = TypeVar("Tagged", TaggedImage, MultiTaggedImage)
 
 
 def named(image: AnnotatedImage, sha256: str) -> ImageName:
@@ -52,7 +52,7 @@ class Part:
 
     dataset: str
     tags: tuple[str, ...]
-    images: tuple[AnnotatedImage, ...]
+    images: Sequence[AnnotatedImage]
     access: Access
     sides: tuple[int, int]
     files: dict[str, str] = field(default_factory=dict)
@@ -98,71 +98,53 @@ class Plan:
             yield Shard(part, start, min(start + size, images))
 
 
-Tagged = TypeVar("Tagged", TaggedImage, MultiTaggedImage)
-
-
-def interleaved(images: Sequence[Tagged]) -> tuple[Tagged, ...]:
+def interleaved(images: Sequence[Tagged]) -> Sequence[Tagged]:
     """Images in an order in which any first part has each tag about equally often: if the time budget ends the reading, the
     images read so far are still good to learn from. An image of several tags counts for the rarest of them."""
-    frequency = Counter(tag for image in images for tag in _tags_of(image))
-    by_tag: defaultdict[int, list[Tagged]] = defaultdict(list)
-    for image in images:
-        by_tag[min(_tags_of(image), key=lambda tag: (frequency[tag], tag), default=-1)].append(image)
+    frequency = Counter(chain.from_iterable(labels_of(images)))
+    by_tag: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
+    for position, tags in enumerate(labels_of(images)):
+        by_tag[min(tags, key=lambda tag: (frequency[tag], tag), default=-1)].append(position)
     rounds = zip_longest(*(by_tag[tag] for tag in sorted(by_tag)))
-    return tuple(image for image in chain.from_iterable(rounds) if image is not None)
+    order = (position for position in chain.from_iterable(rounds) if position is not None)
+    return _in_order(images, np.fromiter(order, np.int64, len(images)))
 
 
-def _tags_of(image: TaggedImage | MultiTaggedImage) -> tuple[int, ...]:
-    return image.tags if isinstance(image, MultiTaggedImage) else (image.tag,)
-
-
-def shuffled(images: Sequence[BoxedImage]) -> tuple[BoxedImage, ...]:
+def shuffled(images: Sequence[BoxedImage]) -> Sequence[BoxedImage]:
     """Images in an arbitrary order that their addresses decide, so that any first part is a fair sample."""
-    return tuple(sorted(images, key=lambda image: hashlib.sha256(image.url.encode()).digest()))
+    digests = np.fromiter((hashlib.sha256(image.url.encode()).digest() for image in images), "S32", len(images))
+    return _in_order(images, np.argsort(digests, kind="stable"))
 
 
-class Plans:
-    """Plans by job, encrypted."""
-
-    def __init__(self, objects: ObjectStore, cipher: TokenCipher) -> None:
-        self._objects = objects
-        self._cipher = cipher
-
-    def put(self, job: str, plan: Plan) -> None:
-        parts = [
-            {**asdict(part), "access": {**asdict(part.access), "sas": part.access.sas and part.access.sas.get_secret_value()}}
-            for part in plan.parts
-        ]
-        self._objects.put(_key(job), self._cipher.encrypt(SecretStr(json.dumps(parts))).encode())
-
-    def get(self, job: str) -> Plan:
-        """Raises ObjectNotFound."""
-        parts = json.loads(self._cipher.decrypt(self._objects.get(_key(job)).decode()).get_secret_value())
-        return Plan(tuple(_part(part) for part in parts))
+def labels_of(images: Sequence[AnnotatedImage]) -> Iterator[Sequence[int]]:
+    """The labels of each image: one for each tag or box."""
+    if isinstance(images, LabelledImages):
+        return images.labels()
+    return map(_labels_of, images)
 
 
-def _part(entry: dict[str, object]) -> Part:
-    access, images = entry["access"], entry["images"]
-    assert isinstance(access, dict)
-    assert isinstance(images, list)
-    sas = SecretStr(access["sas"]) if access["sas"] else None
-    return Part(
-        dataset=str(entry["dataset"]),
-        tags=tuple(entry["tags"]),  # type: ignore[arg-type]
-        images=tuple(_image(image) for image in images),
-        access=Access(sas, access["identity"], tuple(access["scopes"])),
-        sides=tuple(entry["sides"]),  # type: ignore[arg-type]
-        files=dict(entry.get("files") or {}),  # type: ignore[call-overload]
-    )
+def renumbered(images: Sequence[AnnotatedImage], numbers: Sequence[int]) -> Sequence[AnnotatedImage]:
+    """The images with `numbers[label]` instead of each label."""
+    if isinstance(images, LabelledImages):
+        return images.renumbered(numbers)
+    return tuple(_renumbered(image, numbers) for image in images)
 
 
-def _image(entry: dict[str, Any]) -> AnnotatedImage:
-    if "boxes" in entry:
-        return BoxedImage(**{**entry, "boxes": tuple(Box(**box) for box in entry["boxes"])})
-    if "tags" in entry:
-        return MultiTaggedImage(**{**entry, "tags": tuple(entry["tags"])})
-    return TaggedImage(**entry)
+def _in_order(images: Sequence[Image], order: NDArray[np.int64]) -> Sequence[Image]:
+    if isinstance(images, LabelledImages):
+        return images.in_order(order)
+    return tuple(images[position] for position in order.tolist())
 
 
-def _key(job: str) -> str:
-    return f"{job_key(job)}/plan"
+def _labels_of(image: AnnotatedImage) -> Sequence[int]:
+    if isinstance(image, TaggedImage):
+        return (image.tag,)
+    return image.tags if isinstance(image, MultiTaggedImage) else [box.label for box in image.boxes]
+
+
+def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage:
+    if isinstance(image, TaggedImage):
+        return replace(image, tag=numbers[image.tag])
+    if isinstance(image, MultiTaggedImage):
+        return replace(image, tags=tuple(sorted(numbers[tag] for tag in image.tags)))
+    return replace(image, boxes=tuple(replace(box, label=numbers[box.label]) for box in image.boxes))

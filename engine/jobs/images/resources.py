@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -40,6 +41,8 @@ class Resources:
     """How many workers share the machine's memory."""
     thumbnails: KeptThumbnails | None = None
     """Where jobs store thumbnails of the images that they decode, for people to look at; None if nobody does."""
+    folder: Path | None = None
+    """For temporary files, which have no name; None for the system's folder."""
     withdrawn: Callable[[], bool] = lambda: False
     """Whether the workflow of the calling thread was withdrawn, and should stop."""
     cores: threading.Lock = field(default_factory=threading.Lock)

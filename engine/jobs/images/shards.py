@@ -101,10 +101,11 @@ class Shards:
             if not set(self._digests(shard)).isdisjoint(lost):
                 self.keep(shard)
 
-    def digests(self, part: int, shards: int) -> list[tuple[AnnotatedImage, str]]:
+    def digests(self, part: int, shards: int) -> Iterator[tuple[AnnotatedImage, str]]:
         """The images of the first `shards` shards of a part with their SHA-256, in the plan's order."""
-        images, mine = self._plan.parts[part].images, self._of(part, shards)
-        return [(images[shard.start + offset], digest) for shard in mine for offset, digest in enumerate(self._digests(shard))]
+        images = self._plan.parts[part].images
+        for shard in self._of(part, shards):
+            yield from zip(images[shard.start : shard.stop], self._digests(shard), strict=True)
 
     def _of(self, part: int, shards: int) -> list[Shard]:
         return [shard for shard in self._plan.shards if shard.part == part][:shards]

@@ -20,7 +20,7 @@ from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS
 from vision_customization.engine.jobs.images.image_list import ContainerImages, ImageLists, dataset_images
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.names import batch_prediction_job
-from vision_customization.engine.jobs.queue import PREDICTING_QUEUE, READING_QUEUE
+from vision_customization.engine.jobs.queue import PLANNING_QUEUE, PREDICTING_QUEUE
 from vision_customization.engine.jobs.steps.pieces import Pieces, Step
 from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
@@ -266,7 +266,7 @@ def run_batch_prediction(job: BatchPrediction, pieces: Pieces) -> None:
     """All steps of a run; as in `workflows`."""
     step = pieces.step
     try:
-        listed: Listed = pieces.run(READING_QUEUE, "list images", job.list_images)
+        listed: Listed = pieces.run(PLANNING_QUEUE, "list images", job.list_images)
         images = listed["images"]
         chunks = -(-images // CHUNK_IMAGES)
         counts = Counts(answered=0, failed=0)
@@ -277,7 +277,7 @@ def run_batch_prediction(job: BatchPrediction, pieces: Pieces) -> None:
         items = [(images, chunk) for chunk in range(chunks)]
         for _, done in pieces.spread("predict", job.predict, items, queue=PREDICTING_QUEUE, after=after, told=_told):
             counts = _sum(counts, done)
-        pieces.run(READING_QUEUE, "write result", job.write_result, chunks)
+        pieces.run(PLANNING_QUEUE, "write result", job.write_result, chunks)
         step("finish", job.finish, listed, counts)
     except JobFailed as failure:
         step("fail", job.fail, failure)

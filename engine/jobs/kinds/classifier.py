@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -14,9 +14,17 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.memory import sample_images
 from vision_customization.engine.jobs.images.plan import Part
 from vision_customization.engine.jobs.images.shards import ShardDone
-from vision_customization.engine.jobs.kinds.classifier_performance import Measured, estimated, estimated_tags, measured
+from vision_customization.engine.jobs.images.stored_images import sampled
+from vision_customization.engine.jobs.kinds.classifier_performance import (
+    Measured,
+    estimated,
+    estimated_tags,
+    measured,
+    stored_images,
+)
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
@@ -147,37 +155,39 @@ class ClassifierTraining(Training):
         self, part: Part, shards: int, used_seconds: float, options: TrainingOptions
     ) -> tuple[Classifier, FittedFacts]:
         """A classifier that gives each image one tag."""
-        features, labels, images = self._embedding.features(self._job.shards(self._embedding), TRAINING, shards)
-        self._check_enough(part, len(labels), np.bincount(labels, minlength=len(part.tags)), used_seconds)
-        training = train_classifier(features, labels, list(part.tags), **options)
+        stored = stored_images(self._job, self._embedding, TRAINING, shards, len(part.tags))
+        self._check_enough(part, len(stored), np.bincount(stored.labels, minlength=len(part.tags)), used_seconds)
+        sample = sampled(stored, self._sample_images)
+        labels = stored.labels[sample.rows]
+        training = train_classifier(sample.features, labels, list(part.tags), everything=sample.everything, **options)
         performance = None
         if training.held_out is not None:
-            result = estimated(images, labels, training.held_out, part.tags, training.outlook)
+            result = estimated(stored.names(sample.rows), labels, training.held_out, part.tags, training.outlook)
             performance = self._keep(estimate_key, result)
-        digest = dataset_digest([image.sha256 for image in images], [part.tags[label] for label in labels])
+        digest = dataset_digest(stored.sha256s, (part.tags[label] for label in stored.labels))
         return training.classifier, FittedFacts(
-            recipe=training.recipe, performance=performance, digest=digest, images=len(labels)
+            recipe=training.recipe, performance=performance, digest=digest, images=len(stored)
         )
 
     def _fit_tags(
         self, part: Part, shards: int, used_seconds: float, options: TrainingOptions
     ) -> tuple[Classifier, FittedFacts]:
         """A multi-label classifier."""
-        features, present, images = self._embedding.multi_label_features(
-            self._job.shards(self._embedding), TRAINING, shards, len(part.tags)
-        )
-        with_tag = present.sum(axis=0)
-        self._check_enough(part, len(present), np.minimum(with_tag, len(present) - with_tag), used_seconds)
-        training = train_multi_label(features, present, list(part.tags), **options)
+        stored = stored_images(self._job, self._embedding, TRAINING, shards, len(part.tags))
+        with_tag = np.asarray(stored.tags.sum(axis=0)).ravel()
+        self._check_enough(part, len(stored), np.minimum(with_tag, len(stored) - with_tag), used_seconds)
+        sample = sampled(stored, self._sample_images)
+        present = stored.tags[sample.rows].toarray()
+        training = train_multi_label(sample.features, present, list(part.tags), everything=sample.everything, **options)
         performance = None
         if training.held_out is not None:
             thresholds = training.classifier.thresholds or ()
-            result = estimated_tags(images, present, training.held_out, thresholds, part.tags)
+            result = estimated_tags(stored.names(sample.rows), present, training.held_out, thresholds, part.tags)
             performance = self._keep(estimate_key, result)
-        labels = [json.dumps([part.tags[tag] for tag in np.flatnonzero(row)]) for row in present]
-        digest = dataset_digest([image.sha256 for image in images], labels)
+        labels = (json.dumps([part.tags[tag] for tag in sorted(tags)]) for tags in stored.tags_of_each())
+        digest = dataset_digest(stored.sha256s, labels)
         return training.classifier, FittedFacts(
-            recipe=training.recipe, performance=performance, digest=digest, images=len(present)
+            recipe=training.recipe, performance=performance, digest=digest, images=len(stored)
         )
 
     def evaluate(self, shards: int) -> dict[str, Any]:
@@ -213,6 +223,11 @@ class ClassifierTraining(Training):
         }
         return self._job.put_artifact(onnx, facts)
 
+    @property
+    def _sample_images(self) -> int:
+        resources = self._job.resources
+        return sample_images(resources.extractor.dimensions, resources.workers)
+
     def _keep(self, key: Callable[[str], str], result: Measured) -> dict[str, Any]:
         """Store the outcomes under the model's `key`. Returns the performance, as the contract writes it."""
         performance, outcomes = result
@@ -233,7 +248,10 @@ class ClassifierTraining(Training):
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
 
 
-def dataset_digest(digests: Sequence[str], labels: Sequence[str]) -> str:
+def dataset_digest(digests: Iterable[str], labels: Iterable[str]) -> str:
     """SHA-256, in hex, of the training images: each image's digest and label, in a fixed order."""
     lines = sorted(f"{digest}\t{label}\n" for digest, label in zip(digests, labels, strict=True))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode())
+    return digest.hexdigest()

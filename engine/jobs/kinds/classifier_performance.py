@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vision_customization.contract.models import Estimate, ModelPerformance, Outlook
 from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
+from vision_customization.engine.jobs.images.stored_images import StoredImages
 from vision_customization.engine.jobs.kinds.job import Job
 from vision_customization.engine.learning import Classifier, classification_performance, multi_label_performance
 from vision_customization.engine.learning.estimate import HeldOut
@@ -22,14 +23,24 @@ def measured(job: Job, embedding: Embedding, head: str, part: int, shards: int) 
     classifier = Classifier.from_npz(job.resources.objects.get(head))
     check_networks(classifier, job.resources.extractor.dimensions)
     tags: Sequence[str] = classifier.tags
+    stored = stored_images(job, embedding, part, shards, len(tags))
+    images = stored.names(np.arange(len(stored)))
+    probabilities = np.empty((len(stored), len(tags)), np.float32)
+    for rows, features in stored.batches(classifier.views):
+        job.check()
+        probabilities[rows] = classifier.probabilities(features)
     if classifier.thresholds is not None:
-        features, present, images = embedding.multi_label_features(job.shards(embedding), part, shards, len(tags))
-        probabilities = classifier.probabilities(features)
+        present = stored.tags.toarray()
         performance = multi_label_performance(present, probabilities, classifier.thresholds, tags)
         return performance, multi_classified(images, present, probabilities, classifier.thresholds, tags)
-    features, labels, images = embedding.features(job.shards(embedding), part, shards)
-    probabilities = classifier.probabilities(features)
+    labels = stored.labels
     return classification_performance(labels, probabilities, tags), classified(images, labels, probabilities, tags)
+
+
+def stored_images(job: Job, embedding: Embedding, part: int, shards: int, tags: int) -> StoredImages:
+    """The images of the first shards of a part, which have `tags` tags in all."""
+    kept, images = job.resources.kept, job.plan.parts[part].images
+    return StoredImages(kept, job.shards(embedding), images, part, shards, tags)
 
 
 def estimated(

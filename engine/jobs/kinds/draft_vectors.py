@@ -27,6 +27,7 @@ from vision_customization.engine.jobs.images.reading import ImageReading, ReadIm
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import chunks
 from vision_customization.engine.learning import ArtifactError
+from vision_customization.engine.learning.classification.recipes import DEFAULT
 from vision_customization.engine.objects.keys import vectors_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.store.inspections import Inputs
@@ -94,7 +95,8 @@ class DraftVectorsMaking:
         unread = 0
         for images in self._pages(order.draft, start, order.stop):
             check()
-            missing = [image for image in images if not self._resources.kept.has(image.sha256)]
+            unknown = set(self._resources.kept.missing([image.sha256 for image in images]))
+            missing = [image for image in images if image.sha256 in unknown]
             faulty = {image.sha256 for image in missing} - self._read(order, missing, check)
             found += [image for image in images if image.sha256 not in faulty]
             unread += sum(image.sha256 in faulty for image in images)
@@ -154,21 +156,28 @@ class DraftVectorsMaking:
     def _appended(
         self, old: DraftVectors, images: Sequence[_Image], until: int, unread: int, check: Callable[[], None]
     ) -> DraftVectors:
-        parts, numbers = [old.vectors], old.numbers.tolist()
-        for start in range(0, len(images), _AT_ONCE):
+        vectors = np.empty((len(images), old.vectors.shape[1]), np.float16)
+        known = np.zeros(len(images), np.bool_)
+        digests = [image.sha256 for image in images]
+        for positions in self._resources.kept.batches(digests):
             check()
-            kept, features = self._features(images[start : start + _AT_ONCE])
-            numbers += [image.number for image in kept]
-            parts.append(old.projection.vectors(features))
+            features, known[positions] = self._features([digests[position] for position in positions])
+            vectors[positions[known[positions]]] = old.projection.vectors(features)
+        numbers = np.array([image.number for image in images], np.int32)[known]
         return DraftVectors(
-            old.key, old.projection, np.array(numbers, np.int32), np.concatenate(parts), until=until, unread=unread
+            old.key,
+            old.projection,
+            np.concatenate([old.numbers, numbers]),
+            np.concatenate([old.vectors, vectors[known]]),
+            until=until,
+            unread=unread,
         )
 
     def _fitted(self, draft: int, until: int, unread: int, check: Callable[[], None]) -> DraftVectors | None:
         """The vectors of all images up to a number, with a projection of their own; None if there are none."""
         images = [image for page in self._pages(draft, 0, until) for image in page]
         chosen = np.random.default_rng(0).permutation(len(images))[:FITTED_MAX]
-        _, sample = self._features([images[index] for index in sorted(chosen.tolist())])
+        sample, _ = self._features([images[index].sha256 for index in sorted(chosen.tolist())])
         if not len(sample):
             return None
         projection = Projection.fit(sample, len(images))
@@ -182,17 +191,10 @@ class DraftVectorsMaking:
         )
         return self._appended(empty, images, until, unread, check)
 
-    def _features(self, images: Sequence[_Image]) -> tuple[list[_Image], NDArray[np.float32]]:
-        """Those of the images that have features, and these, float32 [n, dimensions]."""
-        found = [
-            (image, features)
-            for image, features in zip(images, self._resources.kept.get([image.sha256 for image in images]), strict=True)
-            if features is not None
-        ]
-        features = np.empty((len(found), self._resources.extractor.dimensions), np.float32)
-        for row, (_, kept) in enumerate(found):
-            features[row] = kept
-        return [image for image, _ in found], features
+    def _features(self, sha256s: Sequence[str]) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+        """The features of those of the images that have them, float16 [m, dimensions], and which these are, bool [n]."""
+        features, found = self._resources.kept.read(sha256s, DEFAULT.views)
+        return features[found], found
 
     def _stored(self, draft_id: str) -> DraftVectors | None:
         """The vectors that are stored; None if there are none, or those are of no use to this engine."""

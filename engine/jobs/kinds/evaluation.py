@@ -9,7 +9,8 @@ from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import with_tags
 from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
 from vision_customization.engine.jobs.images.found_objects import FoundObjects
-from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
+from vision_customization.engine.jobs.images.plan import Plan
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds import classifier_performance, detector_performance

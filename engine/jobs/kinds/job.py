@@ -8,8 +8,8 @@ from vision_customization.contract.enums import ModelKind, Purpose
 from vision_customization.engine.jobs.errors import JobCancelled
 from vision_customization.engine.jobs.images.dataset import read_dataset
 from vision_customization.engine.jobs.images.image_cache import Keeping
-from vision_customization.engine.jobs.images.memory import check_memory
-from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard
+from vision_customization.engine.jobs.images.kept_plans import Plans
+from vision_customization.engine.jobs.images.plan import Part, Plan, Shard
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone, Shards
 from vision_customization.engine.objects.keys import job_key
@@ -77,12 +77,11 @@ class Job:
     def read_dataset(self, name: str | None, purpose: Purpose, kind: ModelKind, *, multi_label: bool | None = None) -> Part:
         """Raises JobFailed, JobCancelled, SourceUnreachable."""
         store, reader = self.resources.store, self.resources.reader
-        return read_dataset(store, reader, name, purpose, kind, self.check, self._waits, multi_label=multi_label)
+        folder = self.resources.folder
+        return read_dataset(store, reader, name, purpose, kind, self.check, self._waits, multi_label=multi_label, folder=folder)
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
-        """Store the plan. Raises JobFailed if the features of a part would not fit into memory."""
-        for part in plan.parts:
-            check_memory(part, self.resources.extractor.dimensions, self.resources.workers)
+        """Store the plan."""
         self._plans.put(self.name, plan)
         with self._opening:
             self._plan = plan

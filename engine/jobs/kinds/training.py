@@ -17,7 +17,8 @@ from vision_customization.contract.models import Artifact, ModelPerformance, Tra
 from vision_customization.contract.training_time import Workload, budget_fault
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import content_of, with_tags
-from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
+from vision_customization.engine.jobs.images.plan import Plan
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.job import Job, Planned

@@ -22,7 +22,7 @@ from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS_MAX
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.resources import Extractor, Resources
 from vision_customization.engine.jobs.kinds.content import contents_folder
 from vision_customization.engine.jobs.kinds.recognition import Detector
@@ -127,6 +127,7 @@ class Worker:
             decoders=settings.threads,
             workers=settings.workers,
             thumbnails=self._thumbnails if self._makes_thumbnails else None,
+            folder=contents_folder(settings),
             withdrawn=self._withdrawn,
         )
         config: DBOSConfig = {

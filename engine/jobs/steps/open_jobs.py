@@ -1,6 +1,7 @@
 """The jobs whose pieces a worker runs, open from piece to piece: opening one reads its plan."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,20 +15,23 @@ class Closable(Protocol):
 J = TypeVar("J", bound=Closable)
 
 _IDLE_MAX = 2
-"""Jobs that stay open without a piece: the next piece is probably of one of them."""
+_IDLE_SECONDS = 30.0
+"""How many jobs stay open without a piece, and how long: the next piece is probably of one of them."""
 
 
 @dataclass
 class _Open(Generic[J]):
     job: J
     users: int = 0
+    used_at: float = 0.0
 
 
 class OpenJobs(Generic[J]):
     """Opens jobs by `open_job(id)`, and closes those that were not used for longest."""
 
-    def __init__(self, open_job: Callable[[str], J]) -> None:
+    def __init__(self, open_job: Callable[[str], J], idle_seconds: float = _IDLE_SECONDS) -> None:
         self._open_job = open_job
+        self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._open: dict[str, _Open[J]] = {}
 
@@ -43,6 +47,20 @@ class OpenJobs(Generic[J]):
         finally:
             with self._lock:
                 entry.users -= 1
-                idle = [id_ for id_, entry in self._open.items() if not entry.users]
-                for id_ in idle[:-_IDLE_MAX]:
-                    self._open.pop(id_).job.close()
+                entry.used_at = time.monotonic()
+                self._close(self._idle()[:-_IDLE_MAX])
+            later = threading.Timer(self._idle_seconds, self._close_old)
+            later.daemon = True
+            later.start()
+
+    def _close_old(self) -> None:
+        until = time.monotonic() - self._idle_seconds
+        with self._lock:
+            self._close([id_ for id_ in self._idle() if self._open[id_].used_at <= until])
+
+    def _idle(self) -> list[str]:
+        return [id_ for id_, entry in self._open.items() if not entry.users]
+
+    def _close(self, ids: list[str]) -> None:
+        for id_ in ids:
+            self._open.pop(id_).job.close()

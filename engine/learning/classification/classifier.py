@@ -15,6 +15,9 @@ from vision_customization.engine.learning.classification.views import LAYOUTS, S
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.learning.npz import to_npz
 
+Features = NDArray[np.float16] | NDArray[np.float32]
+"""[n, dimensions], as the extractor gives them or as they are stored."""
+
 _VERSION, _MULTI_LABEL_VERSION = 1, 2
 _CHUNK = 1024
 LENGTH_LEAST = 1e-6
@@ -35,8 +38,8 @@ class Block:
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
 
-    def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 [n, dimensions of all views] → float32 [n, c]."""
+    def apply(self, features: Features) -> NDArray[np.float32]:
+        """[n, dimensions of all views] → float32 [n, c]."""
         total = np.zeros((len(features), len(self.mean)), np.float32)
         for view in self.views:
             vectors = (features[:, SLICES[view]] - self.mean) * self.scale
@@ -47,13 +50,19 @@ class Block:
         return total / np.float32(len(self.views))
 
 
-def fit_block(views: tuple[View, ...], features: NDArray[np.float32], *, unit_length: bool) -> Block:
+def fit_block(views: tuple[View, ...], features: Features, *, unit_length: bool) -> Block:
     """Standardise with the average of each dimension's variance and the mean variance: rare dimensions count more than in the
     raw vector, and noise is not amplified to the size of a signal."""
     count = len(features) * len(views)
     mean = np.sum([features[:, SLICES[view]].sum(axis=0, dtype=np.float64) for view in views], axis=0) / count
     squares = [np.square(features[:, SLICES[view]] - mean.astype(np.float32)).sum(axis=0, dtype=np.float64) for view in views]
-    variance = np.sum(squares, axis=0) / count
+    return standardised(views, mean, np.sum(squares, axis=0) / count, unit_length=unit_length)
+
+
+def standardised(
+    views: tuple[View, ...], mean: NDArray[np.float64], variance: NDArray[np.float64], *, unit_length: bool
+) -> Block:
+    """The block of views whose dimensions have this mean and variance, float64 [c]; see `fit_block`."""
     blended = 0.5 * variance + 0.5 * variance.mean()
     scale = 1 / np.sqrt(blended) if blended.min() > 0 else np.ones_like(blended)
     if not unit_length:
@@ -61,8 +70,8 @@ def fit_block(views: tuple[View, ...], features: NDArray[np.float32], *, unit_le
     return Block(views, unit_length, mean.astype(np.float32), scale.astype(np.float32))
 
 
-def apply_blocks(blocks: Sequence[Block], features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [n, dimensions] → float32 [n, D], the concatenated blocks."""
+def apply_blocks(blocks: Sequence[Block], features: Features) -> NDArray[np.float32]:
+    """[n, dimensions] → float32 [n, D], the concatenated blocks."""
     return np.concatenate([block.apply(features) for block in blocks], axis=1)
 
 
@@ -100,8 +109,8 @@ class Classifier:
             arrays += [getattr(self.novelty, part.name) for part in fields(Novelty)]
         return sum(array.nbytes for array in arrays)
 
-    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 [n, dimensions] as the extractor gives them → float32 [n, k]; without `thresholds`, each row sums to one.
+    def probabilities(self, features: Features) -> NDArray[np.float32]:
+        """[n, dimensions] → float32 [n, k]; without `thresholds`, each row sums to one.
 
         Raises:
             ValueError: the features have another length, or lack a view.
@@ -119,8 +128,8 @@ class Classifier:
             result[start : start + _CHUNK] = scores / scores.sum(axis=1, keepdims=True)
         return result
 
-    def novelties(self, features: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """float32 [n, dimensions] → float32 [n], 0…1; None if the classifier does not tell the novelty."""
+    def novelties(self, features: Features) -> NDArray[np.float32] | None:
+        """[n, dimensions] → float32 [n], 0…1; None if the classifier does not tell the novelty."""
         return None if self.novelty is None else self.novelty.of(apply_blocks(self.blocks, features))
 
     def to_npz(self) -> bytes:

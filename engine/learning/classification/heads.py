@@ -68,35 +68,46 @@ def fit_discriminant(
     """
     samples, width = x.shape
     means = class_means(x, labels, classes)
-    centre = means.mean(axis=0)
     residuals = x - means.astype(np.float32)[labels]
     freedom = max(samples - classes, 1)
-    weights = shrunk_directions(residuals, means - centre, shrinkage, freedom, dimensions or width)
-    bias: Matrix = -0.5 * np.einsum("dk,kd->k", weights, means + centre)
+    return discriminant(directions_from(residuals, means - means.mean(axis=0), shrinkage, freedom, dimensions or width), means)
+
+
+def discriminant(weights: Matrix, means: Matrix) -> LinearHead:
+    """The head of these directions, float64 [d, k], for classes with these means, float64 [k, d]."""
+    bias: Matrix = -0.5 * np.einsum("dk,kd->k", weights, means + means.mean(axis=0))
     return LinearHead(weights, bias)
 
 
-def shrunk_directions(residuals: Samples, targets: Matrix, shrinkage: float, freedom: int, dimensions: int) -> Matrix:
-    """`S⁻¹ · targetsᵀ`, float64 [d, k], with the shrunk covariance S of the residuals (see `fit_discriminant`).
+def directions_from(residuals: Samples, targets: Matrix, shrinkage: float, freedom: int, dimensions: int) -> Matrix:
+    """`shrunk_directions` of the residuals, float32 [n, d]; `dimensions` share the variance."""
+    samples, width = residuals.shape
+    if samples > width:
+        scatter = (residuals.T @ residuals).astype(np.float64)
+        return shrunk_directions(scatter, targets, shrinkage, freedom, dimensions)
+    variance = float(np.square(residuals).sum(dtype=np.float64)) / (freedom * dimensions)
+    ridge = shrinkage * (variance or 1.0)
+    inner = (residuals @ residuals.T).astype(np.float64)
+    inner[np.diag_indices(samples)] += ridge * freedom / (1 - shrinkage)
+    projected = np.linalg.solve(inner, (residuals @ targets.T.astype(np.float32)).astype(np.float64))
+    weights: Matrix = (targets.T - residuals.T @ projected.astype(np.float32)) / ridge
+    return weights
+
+
+def shrunk_directions(
+    scatter: Matrix, targets: Matrix, shrinkage: float, freedom: int, dimensions: int | None = None
+) -> Matrix:
+    """`S⁻¹ · targetsᵀ`, float64 [d, k], with the shrunk covariance S (see `fit_discriminant`).
 
     Args:
-        residuals: float32 [n, d], with `freedom` degrees of freedom.
+        scatter: float64 [d, d], the sum of the outer products of the residuals, which have `freedom` degrees of freedom.
         targets: float64 [k, d].
-        dimensions: number of dimensions that share the variance.
+        dimensions: number of dimensions that share the variance (default: d).
     """
-    samples, width = residuals.shape
-    variance = float(np.square(residuals).sum(dtype=np.float64)) / (freedom * dimensions)
+    variance = float(np.trace(scatter)) / (freedom * (dimensions or len(scatter)))
+    covariance = (1 - shrinkage) / freedom * scatter
     # No spread at all (one image per tag, or copies): any multiple of the identity gives the same ranking.
-    ridge = shrinkage * (variance or 1.0)
-    share = (1 - shrinkage) / freedom
-    if samples <= width:
-        inner = (residuals @ residuals.T).astype(np.float64)
-        inner[np.diag_indices(samples)] += ridge / share
-        projected = np.linalg.solve(inner, (residuals @ targets.T.astype(np.float32)).astype(np.float64))
-        weights: Matrix = (targets.T - residuals.T @ projected.astype(np.float32)) / ridge
-        return weights
-    covariance = share * (residuals.T @ residuals).astype(np.float64)
-    covariance[np.diag_indices(width)] += ridge
+    covariance[np.diag_indices(len(covariance))] += shrinkage * (variance or 1.0)
     return np.asarray(np.linalg.solve(covariance, targets.T), np.float64)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,31 +51,51 @@ class Novelty:
         return result
 
 
-def fit_novelty(x: Samples, labels: Labels, classes: int, groups: Labels | None = None) -> Novelty | None:
+@dataclass(frozen=True)
+class Spread:
+    """Of all training images: the tags' means, float64 [k, d], the sum of the squared differences from them, float64 [d], and
+    how many images each tag has, int64 [k]."""
+
+    means: Matrix
+    scatter: Matrix
+    counts: Labels
+
+    @classmethod
+    def of(cls, x: Samples, labels: Labels, classes: int) -> Self:
+        means = np.stack([x[labels == label].mean(axis=0, dtype=np.float64) for label in range(classes)])
+        scatter = np.square(x - means.astype(np.float32)[labels]).sum(axis=0, dtype=np.float64)
+        return cls(means, scatter, np.bincount(labels, minlength=classes))
+
+
+def fit_novelty(
+    x: Samples, labels: Labels, classes: int, groups: Labels | None = None, spread: Spread | None = None
+) -> Novelty | None:
     """The novelty by these training images; None if no tag has images of two groups.
 
     Args:
         x: float32 [n, d].
         labels: int64 [n], each of 0…classes − 1 at least once.
         groups: int64 [n], images that are left out together, because they show the same; by default each image alone.
+        spread: of all training images, if `x` are only some of them.
     """
-    distances = left_out_distances(x, labels, classes, groups)
+    spread = spread or Spread.of(x, labels, classes)
+    distances = left_out_distances(x, labels, classes, groups, spread)
     if not len(distances):
         return None
-    means = _means(x, labels, classes)
-    scatter = np.square(x - means.astype(np.float32)[labels]).sum(axis=0, dtype=np.float64)
-    scale = np.sqrt(_inverse_variance(scatter, len(x) - classes))
+    scale = np.sqrt(_inverse_variance(spread.scatter, int(spread.counts.sum()) - classes))
     places, shares = _line(distances)
     return Novelty(
         scale.astype(np.float32),
-        (means * scale).astype(np.float32),
+        (spread.means * scale).astype(np.float32),
         places[:-1].astype(np.float32),
         np.maximum(np.diff(places), _WIDTH_LEAST).astype(np.float32),
         np.diff(shares).astype(np.float32),
     )
 
 
-def left_out_distances(x: Samples, labels: Labels, classes: int, groups: Labels | None = None) -> Matrix:
+def left_out_distances(
+    x: Samples, labels: Labels, classes: int, groups: Labels | None = None, spread: Spread | None = None
+) -> Matrix:
     """The squared distance of each image from the nearest tag's mean, where means and deviations are those of the images
     without its group, in closed form: without a group of g of a tag's n images, whose residuals have the mean r, the tag's
     mean moves by −r · g / (n − g), and the scatter loses the sum of their squares and r² · g² / (n − g).
@@ -82,10 +103,9 @@ def left_out_distances(x: Samples, labels: Labels, classes: int, groups: Labels 
     Returns:
         float64 [m], of at most 10,000 images whose tag has another group.
     """
-    means = _means(x, labels, classes)
+    spread = spread or Spread.of(x, labels, classes)
+    means, scatter, counts, total = spread.means, spread.scatter, spread.counts, int(spread.counts.sum())
     residuals = x - means.astype(np.float32)[labels]
-    scatter = np.square(residuals).sum(axis=0, dtype=np.float64)
-    counts = np.bincount(labels, minlength=classes)
     distances = []
     for members in _chunks(labels, np.arange(len(x)) if groups is None else groups, counts):
         starts = np.cumsum([0, *(len(group) for group in members[:-1])])
@@ -95,7 +115,7 @@ def left_out_distances(x: Samples, labels: Labels, classes: int, groups: Labels 
         rest = (counts[of_group] - sizes)[:, None]
         lost = np.add.reduceat(residuals[images].astype(np.float64), starts, axis=0)
         squares = np.add.reduceat(np.square(residuals[images]).astype(np.float64), starts, axis=0)
-        freedom = np.maximum(len(x) - sizes - classes, 1)[:, None]
+        freedom = np.maximum(total - sizes - classes, 1)[:, None]
         left = np.maximum(scatter - squares - np.square(lost) / rest, 0)
         left[left.sum(axis=1) <= _ROUNDING * scatter.sum()] = 0
         inverse = _inverse_variance(left, freedom)
@@ -107,10 +127,6 @@ def left_out_distances(x: Samples, labels: Labels, classes: int, groups: Labels 
         found[np.arange(len(images)), labels[images]] = (inverse * np.square(own)).sum(axis=1)
         distances.append(found.min(axis=1))
     return np.concatenate([np.zeros(0), *distances])
-
-
-def _means(x: Samples, labels: Labels, classes: int) -> Matrix:
-    return np.stack([x[labels == label].mean(axis=0, dtype=np.float64) for label in range(classes)])
 
 
 def _inverse_variance(scatter: Matrix, freedom: int | NDArray[np.int64]) -> Matrix:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.models import Outlook
-from vision_customization.engine.learning.classification.heads import Labels, Samples
+from vision_customization.engine.learning.classification.classifier import Features
+from vision_customization.engine.learning.classification.heads import Labels
 from vision_customization.engine.learning.classification.selection import FOLDS, Trial, folds_for
 from vision_customization.engine.learning.estimate import HeldOut
 
@@ -37,7 +38,7 @@ class Curve:
 
 def learning_curve(
     trial: Trial,
-    features: Samples,
+    features: Features,
     labels: Labels,
     groups: Labels,
     folds: Sequence[Labels],

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from vision_customization.engine.learning.classification.classifier import Block, apply_blocks, fit_block
+from vision_customization.engine.learning.classification.classifier import Block, Features, apply_blocks, fit_block
 from vision_customization.engine.learning.classification.heads import (
     Labels,
     LinearHead,
@@ -32,14 +32,18 @@ class Recipe:
     accuracy_lead: float = 0.0
     accuracy_lead_of_few: float = 0.0
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        return tuple(view for block in self.blocks for view in block)
+
     def within(self, views: Collection[View]) -> "Recipe":
         """The recipe on features that have only these views, because a network's weights could not be had."""
         return replace(self, blocks=tuple(block for block in self.blocks if set(block) <= set(views)))
 
-    def fit_blocks(self, features: Samples) -> tuple[Block, ...]:
+    def fit_blocks(self, features: Features) -> tuple[Block, ...]:
         return tuple(fit_block(views, features, unit_length=self.unit_length) for views in self.blocks)
 
-    def vectors_to_try(self, features: Samples) -> tuple[Samples, int]:
+    def vectors_to_try(self, features: Features) -> tuple[Samples, int]:
         """The blocks' vectors, to try heads on: with few images their coordinates in their span. Also the vectors' dimensions.
 
         The standardisation is fitted on all images, because it does not use the labels.
@@ -101,7 +105,11 @@ DEFAULT = CENTRE
 RECIPES = (CENTRE, WHOLE, TEXTURE)
 
 
-def group_alike(features: Samples, labels: Sequence[Hashable]) -> Labels:
-    """`group_near_duplicates` by the default's views of the two networks that its least cosine was measured with."""
-    blocks = tuple(fit_block(views, features, unit_length=True) for views in CENTRE.blocks[:2])
-    return group_near_duplicates(apply_blocks(blocks, features), labels)
+def alike_blocks(features: Features) -> tuple[Block, ...]:
+    """The default's views of the two networks that the least cosine of near-duplicates was measured with."""
+    return tuple(fit_block(views, features, unit_length=True) for views in CENTRE.blocks[:2])
+
+
+def group_alike(features: Features, labels: Sequence[Hashable]) -> Labels:
+    """`group_near_duplicates` by `alike_blocks`."""
+    return group_near_duplicates(apply_blocks(alike_blocks(features), features), labels)

@@ -12,7 +12,8 @@ from vision_customization.engine.learning.classification.calibration import (
     fit_sharpness,
     temper_sharpness,
 )
-from vision_customization.engine.learning.classification.heads import Labels, Samples
+from vision_customization.engine.learning.classification.classifier import Features
+from vision_customization.engine.learning.classification.heads import Labels
 from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe
 from vision_customization.engine.learning.classification.views import views_in
 
@@ -79,7 +80,7 @@ class Trial:
     learnt_share: float
 
 
-def try_recipe(recipe: Recipe, features: Samples, labels: Labels, classes: int, folds: Sequence[Labels]) -> Trial:
+def try_recipe(recipe: Recipe, features: Features, labels: Labels, classes: int, folds: Sequence[Labels]) -> Trial:
     """Fit the head on all folds but one and score that one, for each fold and each way of folding."""
     x, dimensions = recipe.vectors_to_try(features)
     tried = folds[0] != NEVER
@@ -172,7 +173,7 @@ def foldings(labels: Labels, groups: Labels, seed: int) -> list[Labels]:
 
 
 def run_trials(
-    features: Samples, labels: Labels, groups: Labels, classes: int, *, seed: int, go_on: Callable[[int], bool]
+    features: Features, labels: Labels, groups: Labels, classes: int, *, seed: int, go_on: Callable[[int], bool]
 ) -> list[Trial]:
     """Try the default and then the others, as long as `go_on`, called with the number of trials done, returns true.
 

@@ -6,16 +6,29 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import Outlook
-from vision_customization.engine.learning.classification.calibration import SHARPNESS_UNFITTED
-from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
-from vision_customization.engine.learning.classification.heads import Labels, Samples
+from vision_customization.engine.learning.classification.calibration import (
+    SHARPNESS_UNFITTED,
+    fit_sharpness,
+    temper_sharpness,
+)
+from vision_customization.engine.learning.classification.classifier import Classifier, Features, apply_blocks
+from vision_customization.engine.learning.classification.everything import Everything, sum_up
+from vision_customization.engine.learning.classification.heads import Labels
 from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.outlook import Curve, learning_curve, twice_as_many
 from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe, group_alike
-from vision_customization.engine.learning.classification.selection import choose, foldings, run_trials, trial_facts
+from vision_customization.engine.learning.classification.selection import (
+    IMAGES_MIN,
+    choose,
+    foldings,
+    run_trials,
+    trial_facts,
+)
+from vision_customization.engine.learning.classification.sums import spread_of, summed_head
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.estimate import HeldOut
@@ -38,7 +51,7 @@ class TrainedClassifier:
     outlook: Outlook | None
 
 
-def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
+def _check(features: Features, labels: Labels, tags: Sequence[str]) -> None:
     if features.ndim != 2 or len(features) != len(labels):
         raise ValueError(f"features are {features.shape}, expected ({len(labels)}, dimensions)")
     views_in(features.shape[1])
@@ -66,7 +79,7 @@ def _points(curve: Curve) -> list[dict[str, float]]:
     ]
 
 
-def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequence[str], *, sharpness: float) -> Classifier:
+def fit_classifier(recipe: Recipe, features: Features, labels: Labels, tags: Sequence[str], *, sharpness: float) -> Classifier:
     """Fit one recipe; `sharpness` is the calibration's factor on its scores."""
     blocks = recipe.fit_blocks(features)
     head = recipe.fit_head(apply_blocks(blocks, features), labels, len(tags)).scaled(sharpness)
@@ -74,7 +87,7 @@ def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequ
 
 
 def with_novelty(
-    classifier: Classifier, features: Samples, labels: Labels | None = None, groups: Labels | None = None
+    classifier: Classifier, features: Features, labels: Labels | None = None, groups: Labels | None = None
 ) -> Classifier:
     """The classifier with its novelty, from the images that it was fitted on; without labels, all of them are of one kind.
     Images of a group show the same."""
@@ -84,10 +97,11 @@ def with_novelty(
 
 
 def train_classifier(
-    features: Samples,
+    features: Features,
     labels: Labels,
     tags: Sequence[str],
     *,
+    everything: Everything | None = None,
     deadline_seconds: float | None = None,
     progress: Progress | None = None,
     seed: int = 0,
@@ -95,10 +109,12 @@ def train_classifier(
     """Train a classifier that gives one tag per image.
 
     Args:
-        features: float32 [n, dimensions], from the extractor. Their order matters: if they are sorted, the same images give
-            the same classifier, byte for byte.
+        features: [n, dimensions], from the extractor or as they are stored. Their order matters: if they are sorted, the same
+            images give the same classifier, byte for byte.
         labels: int64 [n], positions in `tags`.
         tags: the k tags' names.
+        everything: all images, if `features` and `labels` are only of a sample (`everything.sample_rows`). The recipe is chosen
+            on the sample and fitted on all images. `HeldOut.rows` are of the sample, and there is no outlook.
         deadline_seconds: after this time, no further recipe is tried and the best so far is used. The default is tried, and
             the last fit run, in any case.
         progress: called with the share done (0…1) and the current activity.
@@ -127,13 +143,54 @@ def train_classifier(
         best = choose(trials, len(labels) / len(tags))
         recipe, sharpness = best.recipe, best.sharpness
         held_out = HeldOut(best.rows, best.probabilities, len(np.unique(groups[best.rows])), best.learnt_share)
+    if trials and held_out is not None and everything is None:
         report(0.8, "learning from fewer images")
         curve = learning_curve(best, features, labels, groups, foldings(labels, groups, seed), seed=seed, go_on=in_time)
         if curve is not None:
             outlook = twice_as_many(curve, len(labels), best.accuracy, held_out, seed=seed)
     report(0.9, "fitting on all images")
-    classifier = fit_classifier(recipe, features, labels, tags, sharpness=sharpness)
-    classifier = with_novelty(classifier, features, labels, groups)
+    if everything is None:
+        classifier = fit_classifier(recipe, features, labels, tags, sharpness=sharpness)
+        classifier = with_novelty(classifier, features, labels, groups)
+    else:
+
+        def summed_up(share: float) -> None:
+            report(0.9 + 0.1 * share, "fitting on all images")
+
+        classifier, judged = _fit_on_all(recipe, sharpness, features, labels, groups, tags, everything, summed_up)
+        held_out = judged or held_out
     report(1.0, "trained")
     facts = trial_facts(trials, recipe, DEFAULT) | ({} if curve is None else {"learningCurve": _points(curve)})
+    if everything is not None:
+        facts["sampledImages"] = len(labels)
     return TrainedClassifier(classifier, facts, held_out, outlook)
+
+
+def _fit_on_all(
+    recipe: Recipe,
+    sharpness: float,
+    features: Features,
+    labels: Labels,
+    groups: Labels,
+    tags: Sequence[str],
+    everything: Everything,
+    report: Callable[[float], None],
+) -> tuple[Classifier, HeldOut | None]:
+    """The recipe, fitted on all images, and what a classifier that learnt from the images unlike the sample says of the sample;
+    None if that are too few. `features`, `labels` and `groups` are the sample's."""
+    summed = sum_up(recipe, features, everything, one_tag=True, report=report)
+    x = apply_blocks(summed.blocks, features)
+    judged = np.flatnonzero(summed.others.counts[labels] > 0)
+    held_out = None
+    if len(judged) >= IMAGES_MIN:
+        scores = summed_head(recipe, summed.others).scores(x[judged])[None]
+        fitted = fit_sharpness(scores, labels[judged])
+        sharpness = temper_sharpness(fitted, everything.tags.indices.astype(np.int64))
+        probabilities = softmax(fitted * scores, axis=2).astype(np.float32)
+        share = summed.others.images / everything.tags.shape[0]
+        held_out = HeldOut(judged, probabilities, len(np.unique(groups[judged])), share)
+    whole = summed.others + summed.alike
+    head = summed_head(recipe, whole).scaled(sharpness)
+    novelty = fit_novelty(x, labels, len(tags), groups, spread_of(whole))
+    weights, bias = head.weights.astype(np.float32), head.bias.astype(np.float32)
+    return Classifier(tuple(tags), summed.blocks, weights, bias, novelty=novelty), held_out

@@ -32,16 +32,15 @@ class Calibration:
         return LinearHead(scaled.weights, scaled.bias + self.offsets)
 
 
-def prior_log_odds(present: Present) -> NDArray[np.float64]:
-    """The logarithm of each tag's odds among the images, float64 [k], with half an image more on both sides."""
-    counts = present.sum(axis=0)
-    odds: NDArray[np.float64] = np.log((counts + 0.5) / (len(present) - counts + 0.5))
+def prior_log_odds(counts: NDArray[np.int64], images: int) -> NDArray[np.float64]:
+    """The logarithm of each tag's odds, float64 [k], if so many images have it, with half an image more on both sides."""
+    odds: NDArray[np.float64] = np.log((counts + 0.5) / (images - counts + 0.5))
     return odds
 
 
 def uncalibrated(present: Present) -> Calibration:
     """For heads that could not be tried on unseen images."""
-    return Calibration(SLOPE_UNFITTED, prior_log_odds(present))
+    return Calibration(SLOPE_UNFITTED, prior_log_odds(present.sum(axis=0), len(present)))
 
 
 def fit_calibration(scores: NDArray[np.float64], present: Present) -> Calibration:
@@ -54,7 +53,7 @@ def fit_calibration(scores: NDArray[np.float64], present: Present) -> Calibratio
         scores: float64 [repeats, n, k], of images that the heads had not seen.
     """
     repeats = len(scores)
-    prior = prior_log_odds(present)
+    prior = prior_log_odds(present.sum(axis=0), len(present))
     gap = max(0.0, float(scores[:, present].mean() - scores[:, ~present].mean()))
 
     def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

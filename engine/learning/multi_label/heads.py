@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.engine.learning.classification.heads import LinearHead, Samples, shrunk_directions
+from vision_customization.engine.learning.classification.heads import LinearHead, Matrix, Samples, directions_from
 
 Present = NDArray[np.bool_]
 """bool [n, k]: whether image i has tag j."""
@@ -26,8 +26,13 @@ def fit_tag_heads(x: Samples, present: Present, shrinkage: float, *, dimensions:
         (members.T.astype(np.float32) @ x).astype(np.float64) / np.maximum(members.sum(axis=0), 1)[:, None]
         for members in (present, ~present)
     )
-    weights = shrunk_directions(residuals, with_tag - without, shrinkage, max(len(x) - 1, 1), dimensions or x.shape[1])
+    weights = directions_from(residuals, with_tag - without, shrinkage, max(len(x) - 1, 1), dimensions or x.shape[1])
+    return tag_heads(weights, with_tag, without, np.asarray(present.any(axis=0) & ~present.all(axis=0), np.bool_))
+
+
+def tag_heads(weights: Matrix, with_tag: Matrix, without: Matrix, decided: NDArray[np.bool_]) -> LinearHead:
+    """The heads of these directions, float64 [d, k], between the means of the images with each tag and of those without,
+    float64 [k, d]. `decided`, bool [k]: whether there are images of both kinds."""
     above, below = (np.einsum("dk,kd->k", weights, means) for means in (with_tag, without))
-    known = present.any(axis=0) & ~present.all(axis=0) & (above > below)
-    gap = np.where(known, above - below, np.inf)
+    gap = np.where(decided & (above > below), above - below, np.inf)
     return LinearHead(weights / gap, -(above + below) / 2 / gap)

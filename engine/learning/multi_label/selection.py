@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.engine.learning.classification.heads import Samples
+from vision_customization.engine.learning.classification.classifier import Features
 from vision_customization.engine.learning.classification.recipes import RECIPES, WHOLE, Recipe
 from vision_customization.engine.learning.classification.selection import FOLDS, IMAGES_MIN, repeats_for
 from vision_customization.engine.learning.classification.views import views_in
@@ -35,7 +35,7 @@ class TagTrial:
     accuracy: float
 
 
-def try_recipe(recipe: Recipe, features: Samples, present: Present, folds: Sequence[NDArray[np.int64]]) -> TagTrial:
+def try_recipe(recipe: Recipe, features: Features, present: Present, folds: Sequence[NDArray[np.int64]]) -> TagTrial:
     """Fit the heads on all folds but one and score that one, for each fold and each way of folding."""
     x, dimensions = recipe.vectors_to_try(features)
     scores = np.zeros((len(folds), *present.shape))
@@ -54,7 +54,7 @@ def try_recipe(recipe: Recipe, features: Samples, present: Present, folds: Seque
 
 
 def run_trials(
-    features: Samples, present: Present, groups: NDArray[np.int64], *, seed: int, go_on: Callable[[int], bool]
+    features: Features, present: Present, groups: NDArray[np.int64], *, seed: int, go_on: Callable[[int], bool]
 ) -> list[TagTrial]:
     """Try the default and then the others, as long as `go_on`, called with the number of trials done, returns true.
 

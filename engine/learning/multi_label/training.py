@@ -1,22 +1,30 @@
 """Trains a multi-label classifier: chooses a recipe by cross-validation, calibrates it, and fits it on all images."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vision_customization.contract.errors import FailureCode
-from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
-from vision_customization.engine.learning.classification.heads import Samples
+from vision_customization.engine.learning.classification.classifier import Classifier, Features, apply_blocks
+from vision_customization.engine.learning.classification.everything import Everything, sum_up
+from vision_customization.engine.learning.classification.heads import Labels
+from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe, group_alike
 from vision_customization.engine.learning.classification.selection import FOLDS, choose, trial_facts
+from vision_customization.engine.learning.classification.sums import spread_of, summed_tag_heads
 from vision_customization.engine.learning.classification.training import Progress, with_novelty
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.estimate import HeldOut
-from vision_customization.engine.learning.multi_label.calibration import Calibration, uncalibrated
+from vision_customization.engine.learning.multi_label.calibration import (
+    Calibration,
+    fit_calibration,
+    prior_log_odds,
+    uncalibrated,
+)
 from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads
 from vision_customization.engine.learning.multi_label.selection import DEFAULT, run_trials
 from vision_customization.engine.learning.multi_label.thresholds import THRESHOLD_UNFITTED, choose_thresholds
@@ -38,10 +46,11 @@ class TrainedMultiLabel:
 
 
 def train_multi_label(
-    features: Samples,
+    features: Features,
     present: Present,
     tags: Sequence[str],
     *,
+    everything: Everything | None = None,
     deadline_seconds: float | None = None,
     progress: Progress | None = None,
     seed: int = 0,
@@ -75,14 +84,23 @@ def train_multi_label(
         recipe, calibration = DEFAULT.within(views_in(features.shape[1])), uncalibrated(present)
         thresholds = (THRESHOLD_UNFITTED,) * len(tags)
     report(0.9, "fitting on all images")
-    classifier = _fit(recipe, calibration, thresholds, features, present, tags)
-    classifier = with_novelty(classifier, features, groups=groups)
+    if everything is None:
+        classifier = _fit(recipe, calibration, thresholds, features, present, tags)
+        classifier = with_novelty(classifier, features, groups=groups)
+    else:
+
+        def summed_up(share: float) -> None:
+            report(0.9 + 0.1 * share, "fitting on all images")
+
+        classifier, held_out = _fit_on_all(recipe, features, present, groups, tags, everything, summed_up)
     report(1.0, "trained")
     facts = trial_facts(trials, recipe, DEFAULT, accuracy="meanAveragePrecision")
+    if everything is not None:
+        facts["sampledImages"] = len(present)
     return TrainedMultiLabel(classifier, facts, held_out)
 
 
-def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
+def _check(features: Features, present: Present, tags: Sequence[str]) -> None:
     if features.ndim != 2 or len(features) != len(present):
         raise ValueError(f"features are {features.shape}, expected ({len(present)}, dimensions)")
     views_in(features.shape[1])
@@ -101,9 +119,45 @@ def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
 
 
 def _fit(
-    recipe: Recipe, calibration: Calibration, thresholds: Thresholds, features: Samples, present: Present, tags: Sequence[str]
+    recipe: Recipe, calibration: Calibration, thresholds: Thresholds, features: Features, present: Present, tags: Sequence[str]
 ) -> Classifier:
     """The recipe's heads on these images, with the calibration multiplied in."""
     blocks = recipe.fit_blocks(features)
     head = calibration.applied_to(fit_tag_heads(apply_blocks(blocks, features), present, recipe.shrinkage))
     return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32), thresholds)
+
+
+def _fit_on_all(
+    recipe: Recipe,
+    features: Features,
+    present: Present,
+    groups: Labels,
+    tags: Sequence[str],
+    everything: Everything,
+    report: Callable[[float], None],
+) -> tuple[Classifier, HeldOut]:
+    """The recipe's heads, fitted on all images, and what heads that learnt from the images unlike the sample say of the sample.
+    `features`, `present` and `groups` are the sample's."""
+    summed = sum_up(recipe, features, everything, one_tag=False, report=report)
+    x = apply_blocks(summed.blocks, features)
+    scores = summed_tag_heads(recipe, summed.others).scores(x)[None]
+    calibration = fit_calibration(scores, present)
+    probabilities = calibration.probabilities(scores)
+    whole = summed.others + summed.alike
+    # A rare tag is on a greater share of the sample than of all images.
+    offsets = (
+        calibration.offsets - prior_log_odds(present.sum(axis=0), len(present)) + prior_log_odds(whole.counts, whole.images)
+    )
+    head = Calibration(calibration.slope, offsets).applied_to(summed_tag_heads(recipe, whole))
+    kinds = np.zeros(len(x), np.int64)
+    classifier = Classifier(
+        tuple(tags),
+        summed.blocks,
+        head.weights.astype(np.float32),
+        head.bias.astype(np.float32),
+        choose_thresholds(probabilities),
+        fit_novelty(x, kinds, 1, groups, spread_of(whole)),
+    )
+    share = summed.others.images / whole.images
+    rows = np.arange(len(present))
+    return classifier, HeldOut(rows, probabilities.astype(np.float32), len(np.unique(groups)), share)

@@ -1,7 +1,9 @@
 """Every rule of a COCO file: one row breaks one rule, and is told where, in words."""
 
 import copy
+import json
 import math
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tests.customization.samples import coco
 from vision_customization.contract.coco.document import CocoFile, Severity, parse_json
 from vision_customization.contract.coco.rules import check_coco, check_together
+from vision_customization.contract.coco.streamed import read_document
 from vision_customization.contract.enums import AnnotationKind, Purpose
 
 BOX = [0.1, 0.2, 0.3, 0.4]
@@ -17,7 +20,11 @@ HUGE = 10**400
 
 def checked(document: object, kind: str, purpose: str = Purpose.TRAINING, **options: bool) -> list[str]:
     file, violations = check_coco(document, "train.json", kind, purpose, **options)
-    if file is not None:
+    streamed, _ = read_document(BytesIO(json.dumps(document).encode()), "train.json")
+    of_stream, same_violations = check_coco(streamed, "train.json", kind, purpose, **options)
+    assert ((of_stream is None), same_violations) == ((file is None), violations)
+    if file is not None and of_stream is not None:
+        assert (list(of_stream.images), list(of_stream.annotations)) == (list(file.images), list(file.annotations))
         violations += check_together([file], kind, purpose)
     return [str(violation) for violation in violations if violation.severity is Severity.ERROR]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -132,8 +133,8 @@ def test_real_boxes_come_back_from_pixels(tmp_path: Path, name: str, turned: boo
 
     content = content_of(tmp_path)
     assert content.warnings == ()
-    document = content.files[0].to_coco([f"https://h/c/{entry.blob_name}" for entry in content.entries])
-    annotations = read_detection([("train.json", json.dumps(document).encode())], Purpose.TRAINING)
+    document = json.loads("".join(content.files[0].coco_text("https://h/c")))
+    annotations = read_detection([("train.json", BytesIO(json.dumps(document).encode()))], Purpose.TRAINING)
     assert annotations.tags == tuple(content.tags)
     for image, size in zip(annotations.images, sizes.values(), strict=True):
         assert all(box.width * size[0] >= 1 and box.height * size[1] >= 1 for box in image.boxes)

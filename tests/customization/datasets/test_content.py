@@ -1,6 +1,7 @@
 """Datasets on disk: what they hold, and what is wrong with them."""
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -315,7 +316,7 @@ def test_images_without_objects_and_crowds(dataset_folder: MakeFolder) -> None:
     folder.write()
     content = read(folder, AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert (content.images, content.tags) == (4, {"a": 2})
-    uploaded = content.files[0].to_coco(["https://x/1"] * 4)
+    uploaded = json.loads("".join(content.files[0].coco_text("https://x/1")))
     assert len(uploaded["images"]) == 4
     assert [(entry["id"], entry["image_id"]) for entry in uploaded["annotations"]] == [(1, 1), (2, 3)]
 
@@ -357,11 +358,12 @@ def test_one_image_under_two_tags_is_warned_of(dataset_folder: MakeFolder) -> No
 def test_the_uploaded_annotation_file_keeps_the_rules(dataset_folder: MakeFolder) -> None:
     folder = dataset_folder({"a": 1, "b": 1}, box=[0.25, 0, 0.5, 1])
     content = read(folder, AnnotationKind.IMAGE_OBJECT_DETECTION)
-    document = content.files[0].to_coco(["https://x/1", "https://x/2"])
+    document = json.loads("".join(content.files[0].coco_text("https://x")))
+    urls = [f"https://x/{entry.blob_name}" for entry in content.entries]
     assert document == {
         "images": [
-            {"id": 1, "width": 64, "height": 48, "file_name": "images/a_0.png", "absolute_url": "https://x/1"},
-            {"id": 2, "width": 64, "height": 48, "file_name": "images/b_0.png", "absolute_url": "https://x/2"},
+            {"id": 1, "width": 64, "height": 48, "file_name": "images/a_0.png", "absolute_url": urls[0]},
+            {"id": 2, "width": 64, "height": 48, "file_name": "images/b_0.png", "absolute_url": urls[1]},
         ],
         "annotations": [
             {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0.25, 0.0, 0.5, 1.0], "area": 0.5},

@@ -163,3 +163,5 @@ def test_processes_share_it(tmp_path: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-W", "error", "-c", code, str(tmp_path)]) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert len(DigestCache(tmp_path / "cache").verified()) == 30
+    assert len(DigestCache(tmp_path / "cache").verified(at_most=30)) == 30
+    assert DigestCache(tmp_path / "cache").verified(at_most=29) == {}

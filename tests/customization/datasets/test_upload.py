@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -131,7 +133,40 @@ def test_an_interrupted_upload_registers_nothing_and_goes_on(dataset_folder: Mak
         upload(content, container, on_progress=interrupt)
     with pytest.raises(StorageError, match="404"):
         read_manifest(container, content.digest, account_key=ACCOUNT_KEY)
-    assert 0 < upload(content, container).uploaded_images <= 50
+    with open_container(container, account_key=ACCOUNT_KEY) as opened:
+        there = len(list(opened.list_blob_names(name_starts_with="images/")))
+    assert 10 <= there < 60
+    assert upload(content, container).uploaded_images == 60 - there, "nothing is uploaded twice"
+
+
+UPLOADING = """
+import sys
+from pathlib import Path
+from vision_customization.customization.datasets.content import check_dataset
+from vision_customization.customization.datasets.source import DatasetSource, read_dataset
+from vision_customization.customization.datasets.upload import upload_content
+folder, container, key = sys.argv[1:]
+content = check_dataset(read_dataset(DatasetSource(Path(folder), ("train.json",), "imageClassification"))).valid()
+upload_content(content, container, account_key=key, on_progress=lambda progress: print(progress.done, flush=True))
+"""
+
+
+def test_a_killed_upload_goes_on_and_uploads_nothing_twice(dataset_folder: MakeFolder, container: str) -> None:
+    folder = dataset_folder({"a": 150, "b": 150})
+    command = [sys.executable, "-c", UPLOADING, str(folder.path), container, ACCOUNT_KEY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any(line.strip() == "40" for line in process.stdout)
+        process.kill()
+    content = content_of(folder)
+    with open_container(container, account_key=ACCOUNT_KEY) as opened:
+        before = {blob.name: blob.etag for blob in opened.list_blobs(name_starts_with="images/")}
+        assert 40 <= len(before) < 300
+        uploaded = upload(content, container).uploaded_images
+        after = {blob.name: blob.etag for blob in opened.list_blobs(name_starts_with="images/")}
+    assert uploaded <= 300 - len(before)
+    assert len(after) == 300
+    assert before.items() <= after.items(), "a blob that was there was written again"
 
 
 def test_two_uploads_at_a_time_do_not_disturb_each_other(dataset_folder: MakeFolder, container: str) -> None:

@@ -139,8 +139,9 @@ def in_storage(name: str, purpose: str, stored: dict[str, StoredContent]) -> dic
     """What declares the content of a folder by its digest, after it was uploaded from elsewhere."""
     digest = checked(name, purpose)
     names = {entry.sha256: entry.file_name for entry in training_overlap._READ.pop(digest)}
-    manifest = kept_manifests.cached_manifest(digest)
-    assert manifest is not None
+    kept = kept_manifests.kept_manifest(digest)
+    assert kept is not None
+    manifest = kept.whole()
     shutil.rmtree(kept_manifests.STATE_FOLDER)
     stored[digest] = StoredContent(digest, manifest, (), names)
     return {

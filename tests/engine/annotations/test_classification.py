@@ -1,6 +1,7 @@
 """Annotation files as the engine reads them: merged by name and URL, and refused with file, entry and id."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def coco(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def read(*documents: object, purpose: Purpose = Purpose.TRAINING) -> Any:  # noqa: ANN401
-    files = [(f"{index}.json", json.dumps(document).encode()) for index, document in enumerate(documents)]
+    files = [(f"{index}.json", BytesIO(json.dumps(document).encode())) for index, document in enumerate(documents)]
     return read_classification(files, purpose)
 
 

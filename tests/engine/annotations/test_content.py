@@ -4,6 +4,7 @@ import io
 import json
 import random
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,14 @@ def boxed(*boxes: tuple[int, int, object], **changes: Any) -> dict[str, Any]:  #
 
 def as_trainings_read(files: Files, kind: AnnotationKind) -> tuple[tuple[str, ...], dict[str, Labels]]:
     """Tags, and labels by URL. Raises AnnotationError."""
+    opened = [(name, BytesIO(data)) for name, data in files]
     if kind is SINGLE:
-        tagged = read_classification(files, Purpose.TRAINING)
+        tagged = read_classification(opened, Purpose.TRAINING)
         return tagged.tags, {image.url: [(tagged.tags[image.tag], None)] for image in tagged.images}
     if kind is SEVERAL:
-        several = read_multi_label(files, Purpose.TRAINING)
+        several = read_multi_label(opened, Purpose.TRAINING)
         return several.tags, {image.url: [(several.tags[tag], None) for tag in image.tags] for image in several.images}
-    found = read_detection(files, Purpose.TRAINING)
+    found = read_detection(opened, Purpose.TRAINING)
     return found.tags, {
         image.url: [(found.tags[box.label], (box.left, box.top, box.width, box.height)) for box in image.boxes]
         for image in found.images

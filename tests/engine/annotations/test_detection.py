@@ -1,6 +1,7 @@
 """Boxes as the engine reads them: merged by tag name and URL, cut at the edge, and refused with file, entry and id."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def coco(*boxes: tuple[int, int, object], **changes: Any) -> dict[str, Any]:  # 
 
 
 def read(*documents: object, purpose: Purpose = Purpose.TRAINING) -> BoxedAnnotations:
-    files = [(f"{index}.json", json.dumps(document).encode()) for index, document in enumerate(documents)]
+    files = [(f"{index}.json", BytesIO(json.dumps(document).encode())) for index, document in enumerate(documents)]
     return read_detection(files, purpose)
 
 

@@ -1,4 +1,5 @@
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def coco(tags_of: list[list[str]], *, first: int = 1, **annotation: object) -> d
 
 def read(*documents: object, purpose: Purpose = Purpose.TRAINING) -> tuple[tuple[str, ...], dict[str, list[str]]]:
     """The tags, and those of each image by the last part of its URL."""
-    files = [(f"{index}.json", json.dumps(document).encode()) for index, document in enumerate(documents)]
+    files = [(f"{index}.json", BytesIO(json.dumps(document).encode())) for index, document in enumerate(documents)]
     found = read_multi_label(files, purpose)
     return found.tags, {image.url.rpartition("/")[2]: [found.tags[tag] for tag in image.tags] for image in found.images}
 

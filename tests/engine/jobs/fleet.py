@@ -154,9 +154,9 @@ class Fleet:
                 store.close()
         return self._ids[name]
 
-    def executor(self, model: str) -> str | None:
-        """The name of the worker that had a model's training last."""
-        job = training_job(self.model_id(model))
+    def executor(self, model: str, piece: str = "") -> str | None:
+        """The name of the worker that had a model's training, or a piece of it, last."""
+        job = training_job(self.model_id(model)) + (piece and f".{piece}")
         with JobQueue(self._settings_of_a_looker_on()) as queue:
             return queue.statuses([job])[job].executor_id
 

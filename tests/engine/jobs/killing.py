@@ -70,7 +70,7 @@ def killed_and_taken_up(engine: Engine, queue: JobQueue, gate: Gate) -> None:
         assert record.status is ModelStatus.SUCCEEDED, record.error
         assert record.progress is not None
         assert record.progress.images_embedded == 2 * SHARD_IMAGES
-        assert queue.running() == []
+        wait_until(lambda: queue.running() == [], "its workflow ends, too", 10)
         (status,) = queue.statuses([training_job(model.id)]).values()
         assert status.executor_id is not None
         assert open_locks(engine.settings).take(status.executor_id) is None, "the job was ended by a worker that lives"

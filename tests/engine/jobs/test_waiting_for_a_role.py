@@ -14,7 +14,7 @@ from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.objects.files import FileObjects

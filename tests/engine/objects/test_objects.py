@@ -105,6 +105,14 @@ def test_many_at_once(objects: ObjectStore) -> None:
     assert list(objects.get_many([])) == []
 
 
+def test_parts_of_objects(objects: ObjectStore) -> None:
+    objects.put("features/k/1", bytes(range(100)))
+    ranges = [("features/k/1", 10, 20), ("features/k/none", 0, 5), ("features/k/1", 95, 200), ("features/k/1", 100, 101)] * 9
+    assert list(objects.get_ranges(ranges)) == [bytes(range(10, 20)), None, bytes(range(95, 100)), b""] * 9
+    with pytest.raises(ValueError, match="is not a valid object key"):
+        list(objects.get_ranges([("../a", 0, 1)]))
+
+
 def test_trimming_deletes_what_was_written_first(objects: ObjectStore) -> None:
     assert objects.trim("thumbnails/00", 0) == 0  # where nothing was ever written
     for name in "abcd":

@@ -4,6 +4,7 @@ import hashlib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from cryptography.fernet import Fernet
@@ -13,10 +14,11 @@ from tests.engine.jobs.drawn import coco
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.annotations import Box, BoxedImage, MultiTaggedImage, TaggedImage
-from vision_customization.engine.blobs.reader import Blob, BlobReader
+from vision_customization.engine.blobs.reader import BlobReader, Spooled
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.dataset import content_of, read_dataset
-from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage, Part, Plan, Plans
+from vision_customization.engine.jobs.images.kept_plans import Plans
+from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage, Part, Plan
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingContent
@@ -33,9 +35,12 @@ class Asked(BlobReader):
         self.asked: list[tuple[str, SecretStr | None]] = []
         self._data = data
 
-    def read(self, url: str, *, sas: SecretStr | None = None, **_: object) -> Blob:  # type: ignore[override]
+    def spool(  # type: ignore[override]
+        self, url: str, target: BinaryIO, *, sas: SecretStr | None = None, **_: object
+    ) -> Spooled:
         self.asked.append((url, sas))
-        return Blob(self._data, None)
+        target.write(self._data)
+        return Spooled(hashlib.sha256(self._data).hexdigest(), len(self._data), None)
 
 
 def store_with_token(folder: Path) -> Store:

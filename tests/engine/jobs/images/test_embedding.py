@@ -16,11 +16,13 @@ from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Part, Plan
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards
+from vision_customization.engine.jobs.images.stored_images import StoredImages
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.classification.classifier import Block
 from vision_customization.engine.learning.classification.views import Pooling, dimensions_of, subject
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, LITE0, REQUIRED, TINYVIT, Backbone
 from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.outcomes.outcomes import ImageName
 
 TAGS = ("green", "red")
 
@@ -32,6 +34,13 @@ def plan_of(engine: Engine, name: str, seed: int) -> Plan:
     images = tuple(TaggedImage(url, index // each, f"a.json: images[{index}]") for index, url in enumerate(urls))
     order = tuple(images[index // 2 + each * (index % 2)] for index in range(len(images)))
     return Plan((Part(name, TAGS, order, Access(None, False, ()), (10, 10_240)),))
+
+
+def stored(shards: Shards, plan: Plan, count: int) -> tuple[np.ndarray, np.ndarray, list[ImageName]]:
+    """Features, tags and names of the images of the first shards."""
+    images = StoredImages(shards._resources.kept, shards, plan.parts[0].images, 0, count, len(TAGS))
+    rows = np.arange(len(images))
+    return images.features(rows), images.labels, images.names(rows)
 
 
 Make = Callable[..., tuple[Shards, Embedding]]
@@ -58,8 +67,8 @@ def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
 ) -> None:
     plan = plan_of(engine, f"again-{failing}", 40_000)
     objects = FileObjects(engine.settings.data_dir / f"again-{failing}")
-    whole, features_of_whole = embedding("whole", plan, FileObjects(engine.settings.data_dir / f"whole-{failing}"))
-    disturbed, features = embedding("disturbed", plan, objects)
+    whole, _ = embedding("whole", plan, FileObjects(engine.settings.data_dir / f"whole-{failing}"))
+    disturbed, _ = embedding("disturbed", plan, objects)
     put, failures = objects.put, [OSError("no space left on device")]
 
     def full_once(key: str, data: bytes, *, durable: bool = True) -> None:
@@ -74,7 +83,7 @@ def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
             with pytest.raises(OSError, match="no space left"):
                 disturbed.keep(shard)
         disturbed.keep(shard)
-    expected, found = features_of_whole.features(whole, 0, 3), features.features(disturbed, 0, 3)
+    expected, found = stored(whole, plan, 3), stored(disturbed, plan, 3)
     assert not failures
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
@@ -84,23 +93,23 @@ def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
 def test_a_shard_with_fewer_digests_than_images_is_never_learnt_from(engine: Engine, embedding: Make) -> None:
     plan = plan_of(engine, "short", 41_000)
     objects = FileObjects(engine.settings.data_dir / "short")
-    short, features = embedding("short", plan, objects)
+    short, _ = embedding("short", plan, objects)
     short.keep(plan.shards[0])
     key = "jobs/short/digests-0-0000000"
     objects.put(key, json.dumps(json.loads(objects.get(key))[1:]).encode())
     with pytest.raises(JobFailed, match="lost or damaged"):
-        features.features(short, 0, 1)
+        stored(short, plan, 1)
 
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_job_that_other_networks_take_over_computes_its_features_again(engine: Engine, embedding: Make, shards: int) -> None:
     plan = plan_of(engine, f"over-{shards}", 42_000)
     objects = FileObjects(engine.settings.data_dir / f"over-{shards}")
-    before, of_before = embedding("over", plan, objects)
+    before, _ = embedding("over", plan, objects)
     after, of_after = embedding("over", plan, objects, "other-networks")
     for shard in plan.shards:
         before.keep(shard)
-    expected, found = of_before.features(before, 0, shards), of_after.features(after, 0, shards)
+    expected, found = stored(before, plan, shards), stored(after, plan, shards)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
     assert found[2] == expected[2]
@@ -111,11 +120,13 @@ def test_features_that_cannot_be_computed_again_are_lost(
     engine: Engine, embedding: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of(engine, "gone", 43_000)
-    shards, features = embedding("gone", plan, FileObjects(engine.settings.data_dir / "gone"))
+    shards, _ = embedding("gone", plan, FileObjects(engine.settings.data_dir / "gone"))
     shards.keep(plan.shards[0])
-    monkeypatch.setattr(KeptFeatures, "get", lambda _self, digests: iter([None] * len(digests)))
+    monkeypatch.setattr(
+        KeptFeatures, "read", lambda _self, digests, _views: (np.empty((len(digests), 0)), np.zeros(len(digests), np.bool_))
+    )
     with pytest.raises(JobFailed, match="lost or damaged"):
-        features.features(shards, 0, 1)
+        stored(shards, plan, 1)
 
 
 def test_a_model_of_a_network_that_is_missing_says_how_to_get_it() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from vision_customization.engine.jobs.images import memory
+from vision_customization.engine.learning.classification.views import DIMENSIONS
 
 GIB = 2**30
 
@@ -41,7 +42,7 @@ def test_the_memory_is_the_machines_or_the_least_that_its_groups_allow(
     assert memory.memory_bytes() == gib * GIB
 
 
-def test_on_a_small_machine_there_is_room_for_as_many_images_as_docs_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "memory_bytes", lambda: 8 * GIB)
-    assert round(memory.images_max(10_720, 1), -3) == 50_000
-    assert memory.images_max(10_720, 2) == memory.images_max(10_720, 1) // 2
+@pytest.mark.parametrize(("gib", "workers", "images"), [(64, 1, 20_000), (4, 1, 20_000), (2, 1, 11_000), (4, 2, 11_000)])
+def test_in_a_small_memory_a_sample_is_smaller(monkeypatch: pytest.MonkeyPatch, gib: int, workers: int, images: int) -> None:
+    monkeypatch.setattr(memory, "memory_bytes", lambda: gib * GIB)
+    assert round(memory.sample_images(DIMENSIONS, workers), -3) == images

@@ -26,6 +26,7 @@ from vision_customization.contract.enums import AnnotationKind, EvaluationStatus
 from vision_customization.contract.training_speed import TrainingSpeed
 from vision_customization.contract.training_time import Speed
 from vision_customization.customization.resources.model import ModelProvider
+from vision_customization.engine.jobs.images import packs
 from vision_customization.engine.jobs.images.memory import FEATURES_SHARE
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Shard
 from vision_customization.engine.jobs.images.shards import ShardDone, Shards
@@ -33,6 +34,7 @@ from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.learning.classification.views import VIEWS
 from vision_customization.engine.models.since_training import RegisteredContent, SinceTraining, changed_since_training
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import estimate_key, outcomes_key
@@ -171,39 +173,49 @@ def test_a_retraining_pays_for_what_is_new(engine: Engine, queue: JobQueue, extr
     assert len(engine.blobs.served(304)) == 59
 
 
-@pytest.mark.parametrize("damage", [b"", bytes(4096), None])
-def test_kept_features_that_were_damaged_are_computed_anew(engine: Engine, queue: JobQueue, damage: bytes | None) -> None:
-    name = f"damaged-{len(damage) if damage is not None else 'bit'}"
-    urls = engine.dataset(name, {"red": 4, "green": 4}, first_seed=2500)
-    before = succeeded(trained(engine, queue, engine.model(f"{name}-before", name)))
-    digest = hashlib.sha256(engine.blobs.blobs[urls[3].removeprefix(engine.blobs.url)]).hexdigest()
-    objects, key = open_objects(engine.settings), f"features/cheap/{digest[:2]}/{digest}"
+def pack_of(engine: Engine, url: str) -> tuple[str, int]:
+    """The key of the pack that has an image's features, and where these begin."""
+    digest = hashlib.sha256(engine.blobs.blobs[url.removeprefix(engine.blobs.url)]).digest()
+    objects = open_objects(engine.settings)
+    for name in objects.names("features/cheap/packs"):
+        key, images = f"features/cheap/packs/{name}", int(name.partition("-")[0])
+        digests = objects.get(key)[: 32 * images]
+        if digest in digests:
+            return key, 32 * images + 4 + digests.index(digest) // 32 * (2 * VIEWS[0].dimensions + 4)
+    raise AssertionError(url)
+
+
+def test_kept_features_that_were_damaged_are_computed_anew(engine: Engine, queue: JobQueue) -> None:
+    urls = engine.dataset("damaged", {"red": 4, "green": 4}, first_seed=2500)
+    before = succeeded(trained(engine, queue, engine.model("damaged-before", "damaged")))
+    objects, (key, start) = open_objects(engine.settings), pack_of(engine, urls[3])
     whole = objects.get(key)
-    objects.put(key, whole[:-1] + bytes([whole[-1] ^ 1]) if damage is None else damage)
+    objects.put(key, whole[:start] + bytes([whole[start] ^ 1]) + whole[start + 1 :])
 
-    after = succeeded(trained(engine, queue, engine.model(f"{name}-after", name)))
-    assert after.progress is not None
-    assert (after.progress.images_read, after.progress.images_embedded) == (1, 1)
+    engine.blobs.requests.clear()
+    after = succeeded(trained(engine, queue, engine.model("damaged-after", "damaged")))
+    assert [path for path in engine.blobs.served() if path.endswith(".png")] == [urls[3].removeprefix(engine.blobs.url)]
     assert after.artifact == before.artifact
-    assert objects.get(key) == whole
+    assert pack_of(engine, urls[3])[0] != key
+    assert not objects.exists(key)
 
 
-def test_features_of_other_networks_are_computed_anew_and_that_is_said(engine: Engine, queue: JobQueue) -> None:
+def test_features_of_other_networks_are_computed_anew_and_that_is_said(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packs, "_REFRESH_SECONDS", 0.0)
     urls = engine.dataset("outdated", {"red": 4, "green": 4}, first_seed=2700)
     before = succeeded(trained(engine, queue, engine.model("outdated-before", "outdated")))
     assert before.progress is not None
     assert (before.progress.images_outdated, before.progress.message) == (None, None)
-    objects = open_objects(engine.settings)
-    for url in urls[:3]:
-        digest = hashlib.sha256(engine.blobs.blobs[url.removeprefix(engine.blobs.url)]).hexdigest()
-        key = f"{digest[:2]}/{digest}"
-        objects.put(f"features/older/{key}", objects.get(f"features/cheap/{key}")[:100])
-        objects.delete(f"features/cheap/{key}")
+    objects, (key, _) = open_objects(engine.settings), pack_of(engine, urls[0])
+    objects.put(key.replace("cheap", "older"), objects.get(key)[:1000])
+    objects.delete(key)
 
     after = succeeded(trained(engine, queue, engine.model("outdated-after", "outdated")))
     assert after.progress is not None
-    assert (after.progress.images_embedded, after.progress.images_outdated) == (3, 3)
-    assert after.progress.message == "3 images embedded again: the engine's networks have changed"
+    assert (after.progress.images_embedded, after.progress.images_outdated) == (8, 8)
+    assert after.progress.message == "8 images embedded again: the engine's networks have changed"
     assert after.artifact == before.artifact
 
 
@@ -235,19 +247,27 @@ def test_several_annotation_files_are_merged_by_the_tags_names(engine: Engine, q
     assert model.progress.images == 12
 
 
-def test_more_images_than_fit_into_memory_are_refused_before_any_is_read(
-    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("several", [False, True])
+def test_a_dataset_beyond_the_memory_is_learnt_from_a_sample_and_all_its_images(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, several: bool
 ) -> None:
-    engine.dataset("huge", {"red": 6, "green": 6}, first_seed=5600)
-    room_for_ten = int(10 * 4 * CheapExtractor.dimensions / FEATURES_SHARE)
-    monkeypatch.setattr("vision_customization.engine.jobs.images.memory.memory_bytes", lambda: room_for_ten)
-    model = trained(engine, queue, engine.model("huge", "huge"))
-    assert model.error is not None
-    assert model.error.message == (
-        "Dataset 'huge' has 12 images, but the memory of this engine (0.0 GiB) is enough for 10. "
-        "Give it more memory, or register fewer images."
-    )
-    assert not [path for path in engine.blobs.served() if "/huge/" in path and path.endswith(".png")]
+    name = f"huge-{several}"
+    kind = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION if several else AnnotationKind.IMAGE_CLASSIFICATION
+    engine.dataset(name, {"red": 30, "green": 30, "blue": 30}, first_seed=5600, kind=kind)
+    whole = succeeded(trained(engine, queue, engine.model(f"{name}-whole", name)))
+    room_for_40 = int(40 * 4 * CheapExtractor.dimensions / FEATURES_SHARE)
+    monkeypatch.setattr("vision_customization.engine.jobs.images.memory.memory_bytes", lambda: room_for_40)
+    first, second = (succeeded(trained(engine, queue, engine.model(f"{name}-{number}", name))) for number in (1, 2))
+    assert first.artifact == second.artifact
+    assert first.artifact != whole.artifact
+    sidecar = json.loads(open_objects(engine.settings).get(f"models/{first.id}/model.json"))
+    assert sidecar["dataset"]["images"] == 90
+    assert 39 <= sidecar["recipe"]["sampledImages"] <= 42
+    assert first.performance is not None
+    assert first.performance.estimate is not None
+    assert first.performance.estimate.images == sidecar["recipe"]["sampledImages"]
+    outcomes = StoredOutcomes.open(open_objects(engine.settings), estimate_key(first.id))
+    assert outcomes.images == sidecar["recipe"]["sampledImages"]
 
 
 def test_a_model_tells_how_many_images_it_was_trained_on_when_the_budget_ended_the_reading(

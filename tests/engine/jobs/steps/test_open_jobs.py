@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 
+from tests.support.waiting import wait_until
 from vision_customization.engine.jobs.steps.open_jobs import OpenJobs
 
 
@@ -31,6 +32,16 @@ def test_a_job_is_opened_once_and_closed_when_others_were_used_since() -> None:
     with jobs.opened("b"):
         pass
     assert [job.name for job in opened] == ["a", "b", "c", "b"]
+
+
+def test_a_job_that_nobody_uses_is_closed_after_a_while() -> None:
+    jobs = OpenJobs(Job, idle_seconds=0.05)
+    with jobs.opened("a") as idle, jobs.opened("b") as used:
+        pass
+    with jobs.opened("b"):
+        wait_until(lambda: idle.closed, "the idle job is closed", 5)
+        assert not used.closed
+    wait_until(lambda: used.closed, "the other one, too", 5)
 
 
 def test_a_job_in_use_stays_open_whatever_else_is_used() -> None:

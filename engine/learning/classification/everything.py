@@ -1,0 +1,166 @@
+"""Fits a recipe on more images than fit into memory, of which a sample has been looked at.
+
+The images of the sample, and those that look nearly the same, are summed apart. The sums of the others give a classifier that
+has seen none of them, and is judged by them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from vision_customization.contract.errors import FailureCode
+from vision_customization.engine.learning.classification.classifier import Block, Features, apply_blocks
+from vision_customization.engine.learning.classification.heads import Labels
+from vision_customization.engine.learning.classification.recipes import Recipe, alike_blocks
+from vision_customization.engine.learning.classification.sums import BlockSums, Grid, HeadSums
+from vision_customization.engine.learning.classification.views import View
+from vision_customization.engine.learning.errors import LearningError
+from vision_customization.engine.learning.near_duplicates import near_any, unit_vectors
+
+SAMPLE_IMAGES = 20_000
+"""More images than this are sampled to choose and calibrate a recipe."""
+_OF_TAG_LEAST = 8
+"""Images of each tag in the sample, if it has twice as many."""
+
+
+class Everything(Protocol):
+    """All images of a training."""
+
+    @property
+    def tags(self) -> csr_array:
+        """Which tags each image has, bool [n, k]."""
+        ...
+
+    @property
+    def sample(self) -> Labels:
+        """The rows of the images that were looked at, int64 [m]."""
+        ...
+
+    def batches(self, views: tuple[View, ...]) -> Iterator[tuple[Labels, Features]]:
+        """The features of all images with these views, in any order, some at a time: the rows, int64 [m], and the features
+        [m, dimensions], of which the columns of other views are arbitrary."""
+        ...
+
+
+def sample_rows(tags: csr_array, images: int = SAMPLE_IMAGES) -> Labels:
+    """About so many rows of bool [n, k], rising: the first ones of each tag, in proportion to its images, but at least 8, or
+    half of them, rounded up. All rows if they are not more than `images`. A row of several tags counts for the rarest."""
+    count = tags.shape[0]
+    if count <= images:
+        return np.arange(count)
+    counts = np.asarray(tags.sum(axis=0)).ravel()
+    rank = np.empty(len(counts), np.int64)
+    rank[np.argsort(counts, kind="stable")] = np.arange(len(counts))
+    rarest = np.full(count, len(counts), np.int64)  # those of images without a tag
+    np.minimum.at(rarest, np.repeat(np.arange(count), np.diff(tags.indptr)), rank[tags.indices])
+    order = np.argsort(rarest, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(rarest[order])) + 1)
+    taken = [of_tag[: max(min(-(-len(of_tag) // 2), _OF_TAG_LEAST), len(of_tag) * images // count)] for of_tag in members]
+    return np.sort(np.concatenate(taken))
+
+
+@dataclass(frozen=True)
+class SummedUp:
+    """The blocks of a recipe, fitted on all images, and the sums of their vectors: of the images unlike the sample (`others`),
+    and of the sample and what looks like it (`alike`)."""
+
+    blocks: tuple[Block, ...]
+    others: HeadSums
+    alike: HeadSums
+
+
+def one_tag_each(labels: Labels, tags: int) -> csr_array:
+    """Labels, int64 [n], as bool [n, k]."""
+    return csr_array((np.ones(len(labels), np.bool_), labels, np.arange(len(labels) + 1)), shape=(len(labels), tags))
+
+
+def sum_up(
+    recipe: Recipe,
+    features: Features,
+    everything: Everything,
+    *,
+    one_tag: bool,
+    report: Callable[[float], None],
+) -> SummedUp:
+    """Sum up all images for a recipe, in two passes.
+
+    Args:
+        features: of the sample [m, dimensions].
+        one_tag: whether each image has one tag, from whose mean it differs; else the images differ from the mean of all.
+        report: called with the share that is done, 0…1.
+
+    Raises:
+        LearningError: some features are not finite.
+    """
+    images, done = everything.tags.shape[0], 0
+    tags = everything.tags[everything.sample]
+
+    def count(batch: Features) -> None:
+        nonlocal done
+        done += len(batch)
+        report(done / (2 * images))
+
+    grids = tuple(Grid.of(block) for block in recipe.fit_blocks(features))
+    block_sums = None
+    for _, batch in everything.batches(recipe.views):
+        summed = BlockSums.of(recipe, grids, batch)
+        block_sums = summed if block_sums is None else block_sums + summed
+        count(batch)
+    assert block_sums is not None
+    blocks = block_sums.blocks(recipe, grids)
+    x = apply_blocks(blocks, features)
+    reference = x.mean(axis=0, keepdims=True)
+    if one_tag:
+        counts = np.asarray(tags.sum(axis=0)).ravel()
+        reference = np.asarray((tags.T.astype(np.float32) @ x) / np.maximum(counts, 1)[:, None], np.float32)
+    others, alike = (HeadSums.empty(reference, tags.shape[1]) for _ in range(2))
+    sampled = Sampled.of(features, tags)
+    for rows, batch in everything.batches(tuple(dict.fromkeys((*recipe.views, *sampled.views)))):
+        of_batch = everything.tags[rows]
+        near = sampled.near(batch, of_batch) | np.isin(rows, everything.sample)
+        vectors = apply_blocks(blocks, batch)
+        others.add(vectors[~near], of_batch[~near])
+        alike.add(vectors[near], of_batch[near])
+        count(batch)
+    if not (np.isfinite(others.total).all() and np.isfinite(alike.total).all()):
+        raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features contain values that are not finite")
+    return SummedUp(blocks, others, alike)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The vectors of a sample's images by what they show, float32 [m, d] of unit length, to find what looks nearly the same."""
+
+    blocks: tuple[Block, ...]
+    vectors: dict[bytes, NDArray[np.float32]] = field(repr=False)
+
+    @classmethod
+    def of(cls, features: Features, tags: csr_array) -> "Sampled":
+        blocks = alike_blocks(features)
+        unit = unit_vectors(apply_blocks(blocks, features))
+        return cls(blocks, {key: unit[rows] for key, rows in _by_tags(tags).items()})
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return tuple(view for block in self.blocks for view in block.views)
+
+    def near(self, features: Features, tags: csr_array) -> NDArray[np.bool_]:
+        """Which images look nearly like one of the sample that has the same tags, bool [n]."""
+        unit = unit_vectors(apply_blocks(self.blocks, features))
+        result = np.zeros(len(unit), np.bool_)
+        for key, rows in _by_tags(tags).items():
+            if key in self.vectors:
+                result[rows] = near_any(unit[rows], self.vectors[key])
+        return result
+
+
+def _by_tags(tags: csr_array) -> dict[bytes, list[int]]:
+    """The rows of the images with the same tags."""
+    rows: dict[bytes, list[int]] = {}
+    for row, (start, stop) in enumerate(zip(tags.indptr[:-1], tags.indptr[1:], strict=True)):
+        rows.setdefault(tags.indices[start:stop].astype(np.int32).tobytes(), []).append(row)
+    return rows
