@@ -2,7 +2,7 @@
 one image at a time."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,26 +49,14 @@ class _Fetched:
     refused: Row | None = None
 
 
-class AnsweringThreads:
-    """The threads of a job that answers images, which the pieces of the job in this process share."""
-
-    def __init__(self, threads: int) -> None:
-        """`threads`: how many images are decoded and answered at once."""
-        self.answered_at_once = threads
-        self.reading = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
-        self.answering = ThreadPoolExecutor(threads, thread_name_prefix="answer-image")
-
-    def close(self) -> None:
-        for pool in (self.reading, self.answering):
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
 class ImageAnswering:
-    """The rows of images, in their order.
+    """The rows of images, in their order. Iterate over it, and close it: its reading threads go on until then.
 
     Args:
         urls: the images' addresses.
         access: the credentials for them.
+        answering: its `threads` threads decode and answer images, also of other pieces of the job. Reading threads are not
+            shared, or a piece that waits for its storage would hold up the others.
         check: called during waits for an image; an exception that it raises ends the wait.
         on_wait: called with the reason while a blob cannot be read yet, from the thread that reads it.
     """
@@ -79,8 +67,9 @@ class ImageAnswering:
         reader: BlobReader,
         access: Access,
         model: Answers,
-        threads: AnsweringThreads,
+        answering: Executor,
         *,
+        threads: int,
         check: Callable[[], None],
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
@@ -88,11 +77,12 @@ class ImageAnswering:
         self._access = access
         self._model = model
         self._on_wait = on_wait
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
         fetched = OrderedAhead(
-            Listed(urls), self._fetch, threads.reading, Budget(_READ_AHEAD_IMAGES, _READ_AHEAD_BYTES, _file_bytes), check
+            Listed(urls), self._fetch, self._reading, Budget(_READ_AHEAD_IMAGES, _READ_AHEAD_BYTES, _file_bytes), check
         )
-        ahead = Budget[Future[_Fetched], Row](_ANSWERED_AHEAD * threads.answered_at_once, 1, lambda _fetched, _row: 0)
-        self._rows = OrderedAhead(fetched, self._row, threads.answering, ahead, check)
+        ahead = Budget[Future[_Fetched], Row](_ANSWERED_AHEAD * threads, 1, lambda _fetched, _row: 0)
+        self._rows = OrderedAhead(fetched, self._row, answering, ahead, check)
 
     def __iter__(self) -> Iterator[Row]:
         return self
@@ -103,6 +93,9 @@ class ImageAnswering:
         if row is None:
             raise StopIteration
         return row.result()
+
+    def close(self) -> None:
+        self._reading.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, url: str) -> _Fetched:
         try:

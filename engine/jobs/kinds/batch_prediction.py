@@ -3,7 +3,8 @@ takes. Its rows are stored as one object, so that no image is answered twice."""
 
 import threading
 import time
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from functools import cached_property, partial
 from typing import Any, TypedDict, cast
 
@@ -15,7 +16,7 @@ from vision_customization.engine.blobs.writing import write_blob
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed, unreadable
 from vision_customization.engine.jobs.images.annotation_files import access_of
-from vision_customization.engine.jobs.images.answering import AnsweringThreads, ImageAnswering
+from vision_customization.engine.jobs.images.answering import ImageAnswering
 from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS_MAX
 from vision_customization.engine.jobs.images.image_list import ContainerImages, ImageLists, dataset_images
 from vision_customization.engine.jobs.images.resources import Resources
@@ -93,12 +94,12 @@ class BatchPrediction:
         self._lists = ImageLists(resources.objects, cipher, self.name)
         self._opening = threading.Lock()
         self._model: OpenedModel | None = None
-        self._threads: AnsweringThreads | None = None
+        self._answering: ThreadPoolExecutor | None = None
 
     def close(self) -> None:
         with self._opening:
-            if self._threads is not None:
-                self._threads.close()
+            if self._answering is not None:
+                self._answering.shutdown(wait=False, cancel_futures=True)
             if self._model is not None:
                 self._model.stop()
 
@@ -197,25 +198,35 @@ class BatchPrediction:
     def _answered(self, images: int, chunk: int) -> list[Row]:
         start = chunk * CHUNK_IMAGES
         urls = self._lists.urls(start, min(start + CHUNK_IMAGES, images))
-        model, threads = self._opened()
+        model, pool = self._opened()
         rows: list[Row] = []
         checked = time.monotonic()
-        for row in ImageAnswering(
-            urls, self._resources.reader, self._access, model, threads, check=self.check, on_wait=self._waits
-        ):
-            rows.append(row)
-            if time.monotonic() - checked > _CHECK_SECONDS:
-                self.check()
-                checked = time.monotonic()
+        with closing(
+            ImageAnswering(
+                urls,
+                self._resources.reader,
+                self._access,
+                model,
+                pool,
+                threads=self._resources.decoders,
+                check=self.check,
+                on_wait=self._waits,
+            )
+        ) as answering:
+            for row in answering:
+                rows.append(row)
+                if time.monotonic() - checked > _CHECK_SECONDS:
+                    self.check()
+                    checked = time.monotonic()
         return rows
 
-    def _opened(self) -> tuple[OpenedModel, AnsweringThreads]:
+    def _opened(self) -> tuple[OpenedModel, ThreadPoolExecutor]:
         with self._opening:
             if self._model is None:
                 self._model = self._open_model()
-            if self._threads is None:
-                self._threads = AnsweringThreads(self._resources.decoders)
-            return self._model, self._threads
+            if self._answering is None:
+                self._answering = ThreadPoolExecutor(self._resources.decoders, thread_name_prefix="answer-image")
+            return self._model, self._answering
 
     def _waits(self, why: str) -> None:
         """Called by the reading threads while they wait."""
