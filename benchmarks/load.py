@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from urllib.parse import urlsplit
 
 API_VERSION = "2023-04-01-preview"
@@ -92,19 +93,10 @@ async def _run(endpoint: str, requests: Sequence[bytes], clients: int, seconds: 
         await asyncio.sleep(_APART_SECONDS)
     started = time.perf_counter()
     try:
-        # A client that began a request in time finishes it, so the time counts until the last answer. The clients begin far
-        # from each other, so that none sends an image that another has just sent: the engine keeps the features of the last.
-        done = await asyncio.gather(
-            *(
-                _send(
-                    reader,
-                    writer,
-                    [requests[(first * len(requests) // clients + offset) % len(requests)] for offset in range(len(requests))],
-                    started + seconds,
-                )
-                for first, (reader, writer) in enumerate(connections)
-            )
-        )
+        # One sequence for all clients: an image comes again only after all others, so that nobody can answer from a memory of
+        # the last ones. A client that began a request in time finishes it, so the time counts until the last answer.
+        following = cycle(requests)
+        done = await asyncio.gather(*(_send(reader, writer, following, started + seconds) for reader, writer in connections))
         return Answers([each for client in done for each in client], time.perf_counter() - started)
     finally:
         for _, writer in connections:
@@ -118,11 +110,11 @@ async def _connect(endpoint: str) -> tuple[asyncio.StreamReader, asyncio.StreamW
 
 
 async def _send(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: Sequence[bytes], deadline: float
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: Iterator[bytes], deadline: float
 ) -> list[float]:
     seconds: list[float] = []
     while (started := time.perf_counter()) < deadline:
-        await _exchange(reader, writer, requests[len(seconds) % len(requests)])
+        await _exchange(reader, writer, next(requests))
         seconds.append(time.perf_counter() - started)
     return seconds
 

@@ -20,6 +20,8 @@ FLOOD_PASSES = 4
 """Calls per image in each round: one slow call of a hundred would not be a p99."""
 _FLOOD_SECONDS = 5.0
 """Time until the flood has tried all of its connections once."""
+_WARM_UP_IMAGES = 12
+"""The least: some of each tag of the sample dataset."""
 _POLL_SECONDS = 0.1
 _TRAINING_SECONDS_MAX = 600.0
 
@@ -58,8 +60,9 @@ class MeasuredEngine:
         return model, wall
 
     def warm_up(self, samples: Samples) -> None:
-        """A training of three changed images, so that the worker has started and loaded what it needs."""
-        images = tuple(samples.images[position] for position in range(0, len(samples.images), 20))
+        """A training of some changed images, so that the worker has started and loaded what it needs."""
+        apart = min(20, len(samples.images) // _WARM_UP_IMAGES)
+        images = tuple(samples.images[position] for position in range(0, len(samples.images), apart))
         self.train("warm-up", Samples(samples.root, images).changed(1.0, f"{CONTAINER}/warm-up"))
 
     def requests(self, model_name: str, files: Sequence[str]) -> list[bytes]:

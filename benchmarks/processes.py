@@ -160,6 +160,7 @@ def stop_all(process: "subprocess.Popen[Any]", seconds: float) -> None:
     for each in alive:
         with suppress(psutil.NoSuchProcess):
             each.kill()
+    psutil.wait_procs(alive, timeout=STOP_SECONDS)
     process.wait()
 
 

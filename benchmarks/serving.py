@@ -22,7 +22,7 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks.figures import Figure, compare, percentile, to_table
-from benchmarks.load import analyze_requests, answer_seconds, answers_per_second
+from benchmarks.load import analyze_requests, answer_seconds, closed_loop
 from benchmarks.options import CHECKOUT
 from benchmarks.processes import Engine, Script, running_engine
 from vision_customization.contract.enums import ModelKind
@@ -145,7 +145,7 @@ def serve(work: Path, classifier: Classifier, count: int, rounds: int, seconds: 
                     for loops, each in ((1, threads), (threads, 1))
                 ]
                 bares.append(max(way["perSecond"] for way in ways))
-                per_second.append(answers_per_second(engine.endpoint, requests, clients=CLIENTS, seconds=seconds))
+                per_second.append(closed_loop(engine.endpoint, requests, clients=CLIENTS, seconds=seconds).per_second)
         return Served(count, first, warm, _megabytes(engine), 1000 * engine.api_peak_gigabytes(), per_second, bares)
 
 

@@ -41,6 +41,8 @@ ANALYZE_LIMIT = 1.3
 TAIL_LIMIT = 3.0
 WHILE_TRAINING_LIMIT = 2.0
 CLIENTS = 32
+IMAGES_LEAST = 20
+"""Per tag, to compare servers: more images in all than calls in hand and features that the engine keeps."""
 THROUGHPUT_LIMIT = 0.8
 FLOOD_LIMIT = 3.0
 
@@ -245,8 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = "seconds of each turn of a closed loop of clients (default: %(default)s)"
     parser.add_argument("--seconds", type=float, default=Sizes.throughput_seconds, help=seconds)
     peers = "compare with LitServe and BentoML on the same exported file, and measure nothing else"
-    parser.add_argument("--peers", action="store_true", help=peers)
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--peers", action="store_true", help=peers)
+    instead.add_argument(
         "--before", type=Path, metavar="CHECKOUT", help="compare with the engine of another checkout, such as an older one"
     )
     parser.add_argument("--width", type=int, help="with --peers: enlarge the images that are sent to so many pixels")
@@ -254,6 +257,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "speed.json", help="where the figures go"
     )
     options = parser.parse_args(arguments)
+    if options.peers and options.only:
+        parser.error("--peers compares all of it; leave out --only")
+    if (options.peers or options.before) and options.images < IMAGES_LEAST:
+        parser.error(f"--images must be at least {IMAGES_LEAST}, or an image comes again while an engine keeps its features")
     if options.before and not (options.before / "src" / "vision_customization").is_dir():
         parser.error(f"--before: {options.before} is not a checkout; `git worktree add FOLDER REVISION` makes one")
     if options.before and "preview" in (options.only or ()):

@@ -120,7 +120,10 @@ class Settings(BaseModel):
         description="Port on which `worker` answers /healthz, at `host`; 0 picks a free one. [default: none]",
     )
     cache_models: int = Field(
-        8, ge=1, le=10_000, description="Maximum number of models in memory for analyze; the least recently used leaves first."
+        8,
+        ge=1,
+        le=10_000,
+        description="Maximum number of models with own networks in memory for analyze; the least recently used leaves first.",
     )
     connections: int = Field(
         2048,

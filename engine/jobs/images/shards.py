@@ -80,7 +80,7 @@ class Shards:
                     thumbnails.result()
                     digests += [image.record.sha256 for image in images]
                     read += sum(image.read for image in images)
-            self._resources.objects.put(_digests_key(self._job, shard), json.dumps(digests).encode(), durable=False)
+            self._resources.objects.put(digests_key(self._job, shard), json.dumps(digests).encode(), durable=False)
         outdated = self._keeping.outdated - outdated_before
         return ShardDone(images_read=read, images_embedded=embedded, images_outdated=outdated, seconds=taken.seconds)
 
@@ -112,7 +112,7 @@ class Shards:
 
     def _digests(self, shard: Shard) -> list[str]:
         """The digests of a shard's images, in its order. Raises JobFailed if the count differs: tags would be mixed up."""
-        digests: list[str] = json.loads(self._resources.objects.get(_digests_key(self._job, shard)))
+        digests: list[str] = json.loads(self._resources.objects.get(digests_key(self._job, shard)))
         if len(digests) != shard.stop - shard.start:
             raise JobFailed(FailureCode.UNKNOWN, LOST)
         return digests
@@ -164,5 +164,5 @@ def _pixel_bytes(image: ReadImage) -> int:
     return 0 if image.pixels is None else image.pixels.nbytes
 
 
-def _digests_key(job: str, shard: Shard) -> str:
+def digests_key(job: str, shard: Shard) -> str:
     return f"{job_key(job)}/digests-{shard.part}-{shard.start:07d}"

@@ -118,7 +118,7 @@ class TrainingJob(Job):
         image_seconds = speed.embedded_image_seconds if kind is ModelKind.GENERIC_CLASSIFIER else speed.read_image_seconds
         return PlannedTraining(
             **planned,
-            budget_seconds=model.time_budget_in_hours * 3600.0,
+            budget_seconds=self.budget_seconds,
             priority=due(time.time(), planned["images"] * image_seconds),
         )
 

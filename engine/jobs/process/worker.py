@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 from dbos import DBOS, DBOSConfig
+from dbos._error import DBOSAwaitedWorkflowCancelledError
 from sqlalchemy.exc import SQLAlchemyError
 
 from vision_customization.engine.blobs.reader import BlobReader
@@ -142,6 +143,7 @@ class Worker:
         rarely_look(config)
         # DBOS gives its logger a console handler unless it has one already: its lines should look like the others.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
+        logging.getLogger("dbos").addFilter(_is_unexpected)
         DBOS(config=config)
         plans = Plans(objects, TokenCipher.open(settings))
         declare_workflows(resources, plans, self._queue, settings, self._detector, self._pauses_seconds)
@@ -191,6 +193,11 @@ class Worker:
         self._store.close()
         self._lock.release()
         self._locks.close()
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    """Whether to log what DBOS says. It tells of each piece that was withdrawn while it ran as of an error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], DBOSAwaitedWorkflowCancelledError))
 
 
 def _open_extractor(settings: Settings) -> FeatureExtractor:

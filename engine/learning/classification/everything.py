@@ -6,7 +6,8 @@ has seen none of them, and is judged by them.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import chain
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from scipy.sparse import csr_array
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.classifier import Block, Features, apply_blocks
 from vision_customization.engine.learning.classification.heads import Labels
-from vision_customization.engine.learning.classification.recipes import Recipe, alike_blocks
+from vision_customization.engine.learning.classification.recipes import ALIKE, Recipe, alike_blocks
 from vision_customization.engine.learning.classification.sums import BlockSums, Grid, HeadSums
 from vision_customization.engine.learning.classification.views import View
 from vision_customization.engine.learning.errors import LearningError
@@ -118,11 +119,15 @@ def sum_up(
         counts = np.asarray(tags.sum(axis=0)).ravel()
         reference = np.asarray((tags.T.astype(np.float32) @ x) / np.maximum(counts, 1)[:, None], np.float32)
     others, alike = (HeadSums.empty(reference, tags.shape[1]) for _ in range(2))
-    sampled = Sampled.of(features, tags)
-    for rows, batch in everything.batches(tuple(dict.fromkeys((*recipe.views, *sampled.views)))):
-        of_batch = everything.tags[rows]
-        near = sampled.near(batch, of_batch) | np.isin(rows, everything.sample)
-        vectors = apply_blocks(blocks, batch)
+    # The blocks of near-duplicates are computed already if they are the recipe's first ones.
+    shared = recipe.blocks[: len(ALIKE)] == ALIKE
+    compared = blocks[: len(ALIKE)] if shared else alike_blocks(features)
+    width = sum(len(block.mean) for block in compared)
+    sampled = Sampled.of(apply_blocks(compared, features), tags)
+    for rows, batch in everything.batches(tuple(dict.fromkeys((*recipe.views, *chain.from_iterable(ALIKE))))):
+        of_batch, vectors = everything.tags[rows], apply_blocks(blocks, batch)
+        looks = vectors[:, :width] if shared else apply_blocks(compared, batch)
+        near = sampled.near(looks, of_batch) | np.isin(rows, everything.sample)
         others.add(vectors[~near], of_batch[~near])
         alike.add(vectors[near], of_batch[near])
         count(batch)
@@ -133,28 +138,22 @@ def sum_up(
 
 @dataclass(frozen=True)
 class Sampled:
-    """The vectors of a sample's images by what they show, float32 [m, d] of unit length, to find what looks nearly the same."""
+    """The vectors of a sample's images by their tags, float32 [m, d] of unit length, to find what looks nearly the same."""
 
-    blocks: tuple[Block, ...]
-    vectors: dict[bytes, NDArray[np.float32]] = field(repr=False)
+    by_tags: dict[bytes, NDArray[np.float32]] = field(repr=False)
 
     @classmethod
-    def of(cls, features: Features, tags: csr_array) -> "Sampled":
-        blocks = alike_blocks(features)
-        unit = unit_vectors(apply_blocks(blocks, features))
-        return cls(blocks, {key: unit[rows] for key, rows in _by_tags(tags).items()})
+    def of(cls, vectors: NDArray[np.float32], tags: csr_array) -> Self:
+        unit = unit_vectors(vectors)
+        return cls({key: unit[rows] for key, rows in _by_tags(tags).items()})
 
-    @property
-    def views(self) -> tuple[View, ...]:
-        return tuple(view for block in self.blocks for view in block.views)
-
-    def near(self, features: Features, tags: csr_array) -> NDArray[np.bool_]:
+    def near(self, vectors: NDArray[np.float32], tags: csr_array) -> NDArray[np.bool_]:
         """Which images look nearly like one of the sample that has the same tags, bool [n]."""
-        unit = unit_vectors(apply_blocks(self.blocks, features))
+        unit = unit_vectors(vectors)
         result = np.zeros(len(unit), np.bool_)
         for key, rows in _by_tags(tags).items():
-            if key in self.vectors:
-                result[rows] = near_any(unit[rows], self.vectors[key])
+            if key in self.by_tags:
+                result[rows] = near_any(unit[rows], self.by_tags[key])
         return result
 
 

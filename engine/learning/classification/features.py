@@ -104,7 +104,8 @@ class FeatureExtractor:
             for seen in by_shape.values():
                 for start in range(0, len(seen), _BATCH):
                     batch = seen[start : start + _BATCH]
-                    inputs = np.concatenate([_seen(resized[index], run) for index, run in batch])
+                    parts = [_seen(resized[index], run) for index, run in batch]
+                    inputs = np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0])
                     outputs = [output.name for output in session.get_outputs()]
                     pooled = dict(zip(outputs, session.run(outputs, {PLANES: inputs}, options), strict=True))
                     for position, (index, run) in enumerate(batch):

@@ -10,6 +10,8 @@ from vision_customization.contract.models import ModelPerformance
 from vision_customization.engine.learning.average_precision import average_precision
 
 _BINS = 15
+_ROWS = 4096
+"""Images that are looked at together where that takes a multiple of their probabilities in memory."""
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float32]
@@ -21,8 +23,12 @@ def top_k_accuracy(labels: Labels, probabilities: Probabilities, k: int) -> floa
         return 0.0
     k = min(k, probabilities.shape[1])
     # Among equal probabilities, argmax and the partition choose, as in vision-evaluation.
-    best = np.argpartition(probabilities, -k, axis=1)[:, -k:] if k > 1 else np.argmax(probabilities, axis=1)[:, None]
-    return float((best == labels[:, None]).any(axis=1).sum() / len(labels))
+    right = 0
+    for start in range(0, len(labels), _ROWS):
+        rows = probabilities[start : start + _ROWS]
+        best = np.argpartition(rows, -k, axis=1)[:, -k:] if k > 1 else np.argmax(rows, axis=1)[:, None]
+        right += int((best == labels[start : start + _ROWS, None]).any(axis=1).sum())
+    return right / len(labels)
 
 
 def mean_average_precision(labels: Labels, probabilities: Probabilities) -> float:

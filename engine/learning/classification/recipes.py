@@ -105,9 +105,13 @@ DEFAULT = CENTRE
 RECIPES = (CENTRE, WHOLE, TEXTURE)
 
 
+ALIKE = CENTRE.blocks[:2]
+"""The default's views of the two networks that the least cosine of near-duplicates was measured with."""
+
+
 def alike_blocks(features: Features) -> tuple[Block, ...]:
-    """The default's views of the two networks that the least cosine of near-duplicates was measured with."""
-    return tuple(fit_block(views, features, unit_length=True) for views in CENTRE.blocks[:2])
+    """The blocks by which near-duplicates are found."""
+    return tuple(fit_block(views, features, unit_length=True) for views in ALIKE)
 
 
 def group_alike(features: Features, labels: Sequence[Hashable]) -> Labels:

@@ -39,7 +39,7 @@ TEXTS = [
     "{images: [1]}",
     '{"images": [1],}',
     '{"images": [1], 5: 6}',
-    '{"images": [tru]}',
+    '{"images": [truth]}',
     '{"images": [1]\n, "x": "\n"}',
     '{"images": ["\\x"]}',
     '{"images": [-]}',

@@ -220,4 +220,5 @@ def test_a_worker_that_dies_at_once_is_started_again_ever_more_slowly(tmp_path: 
     workers.stop()
     pauses = [after - before for before, after in pairwise(starts)]
     assert 0.5 <= pauses[0] < pauses[1]
-    assert restarts(caplog) == 2
+    assert len(starts) == 3
+    assert restarts(caplog) in (2, 3)  # the third may have ended before the stop, too
