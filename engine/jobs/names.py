@@ -25,7 +25,7 @@ def recognition_job(run_id: str) -> str:
 
 def batch_prediction_job(run_id: str) -> str:
     """Id of a batch prediction run's workflow, and name of its objects."""
-    return f"batch-prediction-{run_id}"
+    return f"prediction-{run_id}"
 
 
 def piece_prefix(job: str) -> str:

@@ -1,7 +1,7 @@
 """The queues of the workers and the state of their jobs: DBOS's queues, in a database beside the engine's own.
 
-A training or an evaluation is a *job*: a cheap workflow that waits. Its work is in *pieces*: workflows in queues of their own,
-which any worker takes.
+A training, an evaluation or a batch prediction run is a *job*: a cheap workflow that waits. Its work is in *pieces*: workflows
+in queues of their own, which any worker takes.
 """
 
 import contextlib
@@ -74,12 +74,14 @@ LEARNING_QUEUE = "learning"
 """Pieces in which a detector learns."""
 JUDGING_QUEUE = "judging"
 """Pieces that compute metrics."""
+PREDICTING_QUEUE = "predicting"
+"""Pieces that answer images."""
 
 WORKER_CONCURRENCY = {
     TRAINING_QUEUE: 16,
     EVALUATION_QUEUE: 16,
     RECOGNITION_QUEUE: 1,
-    BATCH_PREDICTION_QUEUE: 1,
+    BATCH_PREDICTION_QUEUE: 16,
     INDEX_QUEUE: 1,
     INSPECTION_QUEUE: 1,
     PLANNING_QUEUE: 1,
@@ -87,9 +89,10 @@ WORKER_CONCURRENCY = {
     FITTING_QUEUE: 1,
     LEARNING_QUEUE: 1,
     JUDGING_QUEUE: 1,
+    PREDICTING_QUEUE: 2,
 }
 """How many workflows of each queue a worker runs at a time. A job that waits for its pieces costs little. Of two pieces that
-read, one reads while the other computes."""
+read or predict, one reads while the other computes."""
 
 ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 """DBOS's statuses of workflows that no worker runs any more."""

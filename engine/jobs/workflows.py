@@ -26,6 +26,7 @@ from vision_customization.engine.jobs.kinds.inspection import Inspection, run_in
 from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
 from vision_customization.engine.jobs.kinds.training import PlannedTraining, Progress, Training, TrainingJob
+from vision_customization.engine.jobs.names import batch_prediction_job
 from vision_customization.engine.jobs.queue import (
     BATCH_PREDICTION_WORKFLOW,
     EVALUATION_WORKFLOW,
@@ -63,10 +64,14 @@ def declare_workflows(
             return ClassifierTraining(job, settings.weights_dir)
         return DetectorTraining(job, settings, tiles)
 
-    def open_job(name: str) -> Training | EvaluationRun:
+    cipher = TokenCipher.open(settings)
+
+    def open_job(name: str) -> Training | EvaluationRun | BatchPrediction:
         kind, _, id_ = name.partition("-")
         if kind == EVALUATION_WORKFLOW:
             return EvaluationRun(resources, plans, id_)
+        if name == batch_prediction_job(id_):
+            return BatchPrediction(resources, cipher, id_)
         job = TrainingJob(resources, plans, id_)
         return training_of(job, *job.kind_and_tiles())
 
@@ -83,6 +88,11 @@ def declare_workflows(
         with closing(EvaluationRun(resources, plans, evaluation_id)) as evaluation:
             steps = Steps(evaluation.check, settings.data_dir, pauses_seconds)
             run_evaluation(evaluation, Pieces(steps, queue, evaluation.name, evaluation.check))
+
+    @DBOS.workflow(name=BATCH_PREDICTION_WORKFLOW, max_recovery_attempts=WAITING_ATTEMPTS_MAX)
+    def predict(run_id: str) -> None:
+        with closing(BatchPrediction(resources, cipher, run_id)) as run:
+            run_batch_prediction(run, Pieces(Steps(run.check, settings.data_dir, pauses_seconds), queue, run.name, run.check))
 
     @DBOS.workflow(name=PIECE_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def piece(job_name: str, name: str, function: str, has_steps: bool, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
@@ -102,13 +112,6 @@ def declare_workflows(
     def recognize(run_id: str) -> None:
         recognition = Recognition(resources.store, resources.objects, detector, run_id)
         run_recognition(recognition, Steps(recognition.check, settings.data_dir, pauses_seconds))
-
-    cipher = TokenCipher.open(settings)
-
-    @DBOS.workflow(name=BATCH_PREDICTION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
-    def predict(run_id: str) -> None:
-        with closing(BatchPrediction(resources, cipher, run_id)) as job:
-            run_batch_prediction(job, Steps(job.check, settings.data_dir, pauses_seconds))
 
     @DBOS.workflow(name=INDEX_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def index(index_id: str) -> None:

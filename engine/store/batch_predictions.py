@@ -76,6 +76,13 @@ class BatchPredictionStore(
                 row.progress = progress.to_wire()
                 row.updated = self._database.now()
 
+    def tell_waiting(self, run_id: str, why: str) -> None:
+        """Say what a run waits for, until its next progress. Raises NotFound."""
+        with self._database.writing() as session:
+            row = self._by_id(session, run_id, lock=True)
+            if not BatchPredictionStatus(row.status).final:
+                row.progress = {**(row.progress or {}), "message": why}
+
     def request_cancellation(self, model_name: str, name: str) -> BatchPredictionRecord:
         """Ask a run to stop: it is `cancelling` until its worker reports `cancel`; one that has not begun is `cancelled` at
         once, and the worker that takes it from the queue skips it. Raises NotFound, WrongState."""

@@ -2,7 +2,7 @@
 one image at a time."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,12 +50,13 @@ class _Fetched:
 
 
 class ImageAnswering:
-    """The rows of images, in their order. Iterate over it, and close it: its threads go on until then.
+    """The rows of images, in their order. Iterate over it, and close it: its reading threads go on until then.
 
     Args:
         urls: the images' addresses.
         access: the credentials for them.
-        threads: how many images are decoded and answered at once.
+        answering: its `threads` threads decode and answer images, also of other pieces of the job. Reading threads are not
+            shared, or a piece that waits for its storage would hold up the others.
         check: called during waits for an image; an exception that it raises ends the wait.
         on_wait: called with the reason while a blob cannot be read yet, from the thread that reads it.
     """
@@ -66,6 +67,7 @@ class ImageAnswering:
         reader: BlobReader,
         access: Access,
         model: Answers,
+        answering: Executor,
         *,
         threads: int,
         check: Callable[[], None],
@@ -75,13 +77,12 @@ class ImageAnswering:
         self._access = access
         self._model = model
         self._on_wait = on_wait
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
-        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="answer-image")
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
         fetched = OrderedAhead(
-            Listed(urls), self._fetch, self._readers, Budget(_READ_AHEAD_IMAGES, _READ_AHEAD_BYTES, _file_bytes), check
+            Listed(urls), self._fetch, self._reading, Budget(_READ_AHEAD_IMAGES, _READ_AHEAD_BYTES, _file_bytes), check
         )
         ahead = Budget[Future[_Fetched], Row](_ANSWERED_AHEAD * threads, 1, lambda _fetched, _row: 0)
-        self._rows = OrderedAhead(fetched, self._row, self._workers, ahead, check)
+        self._rows = OrderedAhead(fetched, self._row, answering, ahead, check)
 
     def __iter__(self) -> Iterator[Row]:
         return self
@@ -94,9 +95,7 @@ class ImageAnswering:
         return row.result()
 
     def close(self) -> None:
-        for pool in (self._readers, self._workers):
-            pool.shutdown(wait=False, cancel_futures=True)
-        self._model.stop()
+        self._reading.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, url: str) -> _Fetched:
         try:

@@ -1,11 +1,11 @@
-"""A batch prediction run: a model on every image of a container or a dataset. A step answers a chunk of images, and stores
-their rows as one object, so that no image is answered twice."""
+"""A batch prediction run: a model on every image of a container or a dataset. Each chunk of images is a piece that any worker
+takes. Its rows are stored as one object, so that no image is answered twice."""
 
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from functools import cached_property, partial
-from itertools import islice
 from typing import Any, TypedDict, cast
 
 from vision_customization.contract.batch_prediction import ROWS_MEDIA_TYPE, BatchPredictionProgress
@@ -21,6 +21,8 @@ from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS
 from vision_customization.engine.jobs.images.image_list import ContainerImages, ImageLists, dataset_images
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.names import batch_prediction_job
+from vision_customization.engine.jobs.queue import PLANNING_QUEUE, PREDICTING_QUEUE
+from vision_customization.engine.jobs.steps.pieces import Pieces, Step
 from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
 from vision_customization.engine.learning.detection.artifact import DetectorSession
@@ -82,40 +84,42 @@ class OpenedModel:
 
 
 class BatchPrediction:
-    """One run in this process. Every public method that the workflow calls is a step: it may run twice."""
+    """One run in this process, where several of its pieces may run at once. What a workflow calls may run twice."""
 
     def __init__(self, resources: Resources, cipher: TokenCipher, run_id: str) -> None:
         self._resources = resources
         self._runs = resources.store.batch_predictions
         self._run_id = run_id
-        self._job = batch_prediction_job(run_id)
-        self._lists = ImageLists(resources.objects, cipher, self._job)
-        self._progress = BatchPredictionProgress()
-        self._answering: ImageAnswering | None = None
-        self._next = -1
-        self._checked = 0.0
-        self._closed = False
+        self.name = batch_prediction_job(run_id)
+        self._lists = ImageLists(resources.objects, cipher, self.name)
+        self._opening = threading.Lock()
+        self._model: OpenedModel | None = None
+        self._answering: ThreadPoolExecutor | None = None
 
     def close(self) -> None:
-        self._closed = True
-        if self._answering is not None:
-            self._answering.close()
+        with self._opening:
+            if self._answering is not None:
+                self._answering.shutdown(wait=False, cancel_futures=True)
+            if self._model is not None:
+                self._model.stop()
 
     def check(self) -> None:
         """Raises JobCancelled if somebody cancelled the run, or deleted its model."""
         if self._runs.cancellation_requested(self._run_id):
             raise JobCancelled
-        self._checked = time.monotonic()
 
-    def list_images(self) -> Listed:
-        """List the images, and keep the list. Raises JobFailed, JobCancelled, SourceUnreachable."""
+    def list_images(self, step: Step) -> Listed:
+        """List the images, and keep the list: a piece. Raises JobFailed, JobCancelled."""
+        return cast("Listed", step("list images", self.make_list))
+
+    def make_list(self) -> Listed:
         try:
             run = self._runs.begin(self._run_id)
         except NotFound:
             raise JobCancelled from None
         self.check()
-        if (listed := self._lists.finished()) is not None:  # rows may be stored that belong to this list
-            return cast("Listed", listed)
+        if (kept := self._lists.finished()) is not None:  # rows may be stored that belong to this list
+            return cast("Listed", kept)
         others = 0
         access, reader = self._access, self._resources.reader
         if run.source is not None:
@@ -124,13 +128,13 @@ class BatchPrediction:
             others = found.others
         else:
             images = self._lists.put(dataset_images(reader, self._dataset, access, self.check, self._waits))
-        found_now = Listed(images=images, others=others)
         self._lists.finish({"images": images, "others": others})
-        self._report(found_now, Counts(answered=0, failed=0))
-        return found_now
+        listed = Listed(images=images, others=others)
+        self.report(listed, Counts(answered=0, failed=0))
+        return listed
 
-    def predict(self, listed: Listed, chunk: int, before: Counts) -> Counts:
-        """Answer a chunk of images, and store their rows. Returns how many rows there are now.
+    def predict(self, images: int, chunk: int) -> Counts:
+        """Answer a chunk of the run's `images`, and store their rows: a piece. Returns how many they are.
 
         Raises JobFailed, JobCancelled, SourceUnreachable.
         """
@@ -138,15 +142,24 @@ class BatchPrediction:
         try:
             rows = self._rows.rows(chunk)  # of an attempt whose result was not recorded
         except ObjectNotFound:
-            rows = self._answered(listed, chunk)
+            rows = self._answered(images, chunk)
+            self.check()  # a run that has ended may be deleted, with its rows
             self._rows.put(chunk, rows)
         answered = sum(row.answered for row in rows)
-        counts = Counts(answered=before["answered"] + answered, failed=before["failed"] + len(rows) - answered)
-        self._report(listed, counts)
-        return counts
+        return Counts(answered=answered, failed=len(rows) - answered)
 
-    def write_result(self, chunks: int) -> None:
-        """Write all rows to the blob that the caller named, if there is one. Raises JobFailed, SourceUnreachable."""
+    def report(self, listed: Listed, counts: Counts) -> None:
+        """Store how far the run is."""
+        try:
+            self._runs.report_progress(self._run_id, _progress(listed, counts))
+        except NotFound:
+            raise JobCancelled from None
+
+    def write_result(self, step: Step, chunks: int) -> None:
+        """Write all rows to the blob that the caller named, if there is one: a piece. Raises JobFailed, JobCancelled."""
+        step("write result", self.write_rows, chunks)
+
+    def write_rows(self, chunks: int) -> None:
         result = self._run.result
         if result is None:
             return
@@ -180,50 +193,46 @@ class BatchPrediction:
 
     def clean_up(self) -> None:
         """Delete the objects that only the job needed: not the rows."""
-        self._resources.objects.delete(job_key(self._job))
+        self._resources.objects.delete(job_key(self.name))
 
-    def _answered(self, listed: Listed, chunk: int) -> list[Row]:
-        answering = self._answering_from(listed, chunk)
-        # If this chunk fails, its reading is abandoned: a second attempt must begin at the first image again.
-        self._next = -1
-        rows = []
-        for row in islice(answering, CHUNK_IMAGES):
-            rows.append(row)
-            if time.monotonic() - self._checked > _CHECK_SECONDS:
-                self.check()
-        self._next = chunk + 1
+    def _answered(self, images: int, chunk: int) -> list[Row]:
+        start = chunk * CHUNK_IMAGES
+        urls = self._lists.urls(start, min(start + CHUNK_IMAGES, images))
+        model, pool = self._opened()
+        rows: list[Row] = []
+        checked = time.monotonic()
+        with closing(
+            ImageAnswering(
+                urls,
+                self._resources.reader,
+                self._access,
+                model,
+                pool,
+                threads=self._resources.decoders,
+                check=self.check,
+                on_wait=self._waits,
+            )
+        ) as answering:
+            for row in answering:
+                rows.append(row)
+                if time.monotonic() - checked > _CHECK_SECONDS:
+                    self.check()
+                    checked = time.monotonic()
         return rows
 
-    def _answering_from(self, listed: Listed, chunk: int) -> ImageAnswering:
-        """The answering positioned at the chunk's first image: the previous chunk's, or a new one after a restart."""
-        if self._answering is not None:
-            if chunk == self._next:
-                return self._answering
-            self._answering.close()
-        self._answering = ImageAnswering(
-            self._lists.urls(chunk * CHUNK_IMAGES, listed["images"]),
-            self._resources.reader,
-            self._access,
-            self._model,
-            threads=self._resources.decoders,
-            check=self.check,
-            on_wait=self._waits,
-        )
-        return self._answering
-
-    def _report(self, listed: Listed, counts: Counts) -> None:
-        self._progress = _progress(listed, counts)
-        try:
-            self._runs.report_progress(self._run_id, self._progress)
-        except NotFound:
-            raise JobCancelled from None
+    def _opened(self) -> tuple[OpenedModel, ThreadPoolExecutor]:
+        with self._opening:
+            if self._model is None:
+                self._model = self._open_model()
+            if self._answering is None:
+                self._answering = ThreadPoolExecutor(self._resources.decoders, thread_name_prefix="answer-image")
+            return self._model, self._answering
 
     def _waits(self, why: str) -> None:
         """Called by the reading threads while they wait."""
-        if self._closed:
-            raise JobCancelled  # the job no longer needs the blob
+        self.check()
         with suppress(NotFound):
-            self._runs.report_progress(self._run_id, self._progress.model_copy(update={"message": why}))
+            self._runs.tell_waiting(self._run_id, why)
 
     @cached_property
     def _run(self) -> BatchPredictionRecord:
@@ -253,8 +262,7 @@ class BatchPrediction:
         except SettingsError as error:
             raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, str(error)) from None
 
-    @cached_property
-    def _model(self) -> OpenedModel:
+    def _open_model(self) -> OpenedModel:
         try:
             return OpenedModel(open_model(self._resources.objects.path(artifact_key(self._run.model_id)), 1))
         except ObjectNotFound:
@@ -265,20 +273,37 @@ class BatchPrediction:
             raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message) from None
 
 
-def run_batch_prediction(job: BatchPrediction, step: Callable[..., Any]) -> None:
+def run_batch_prediction(job: BatchPrediction, pieces: Pieces) -> None:
     """All steps of a run; as in `workflows`."""
+    step = pieces.step
     try:
-        listed = cast("Listed", step("list images", job.list_images))
-        chunks = -(-listed["images"] // CHUNK_IMAGES)
+        listed: Listed = pieces.run(PLANNING_QUEUE, "list images", job.list_images)
+        images = listed["images"]
+        chunks = -(-images // CHUNK_IMAGES)
         counts = Counts(answered=0, failed=0)
-        for chunk in range(chunks):
-            counts = step(f"predict {chunk}", job.predict, listed, chunk, counts)
-        step("write result", job.write_result, chunks)
+
+        def after(_chunk: tuple[int, int], done: Counts) -> None:
+            job.report(listed, _sum(counts, done))
+
+        items = [(images, chunk) for chunk in range(chunks)]
+        for _, done in pieces.spread("predict", job.predict, items, queue=PREDICTING_QUEUE, after=after, told=_told):
+            counts = _sum(counts, done)
+        pieces.run(PLANNING_QUEUE, "write result", job.write_result, chunks)
         step("finish", job.finish, listed, counts)
     except JobFailed as failure:
         step("fail", job.fail, failure)
     except JobCancelled:
         step("cancel", job.cancel)
+    step("forget", pieces.forget)
+
+
+def _told(item: tuple[int, int]) -> str:
+    images, chunk = item
+    return f"the images {chunk * CHUNK_IMAGES + 1:,} to {min(images, (chunk + 1) * CHUNK_IMAGES):,}"
+
+
+def _sum(counts: Counts, more: Counts) -> Counts:
+    return Counts(answered=counts["answered"] + more["answered"], failed=counts["failed"] + more["failed"])
 
 
 def _progress(listed: Listed, counts: Counts) -> BatchPredictionProgress:

@@ -27,6 +27,7 @@ from vision_customization.engine.jobs.names import (
 )
 from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import (
+    BATCH_PREDICTION_WORKFLOW,
     ENDED,
     EVALUATION_WORKFLOW,
     INSPECTION_QUEUE,
@@ -149,7 +150,7 @@ class Caretaker:
         before = int(self._objects.get(key)) if self._objects.exists(key) else 0
         begun = before + max(1, workflow.recovery_attempts or 0)
         self._objects.put(key, str(begun).encode())
-        waits = workflow.name in (TRAINING_WORKFLOW, EVALUATION_WORKFLOW)
+        waits = workflow.name in (TRAINING_WORKFLOW, EVALUATION_WORKFLOW, BATCH_PREDICTION_WORKFLOW)
         return begun > (WAITING_ATTEMPTS_MAX if waits else RECOVERY_ATTEMPTS_MAX)
 
     def _begin_again(self, workflow: WorkflowStatus) -> None:

@@ -14,7 +14,7 @@ from tests.support.places import CHECKOUT
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import BatchPredictionStatus, ModelKind
 from vision_customization.contract.models import Artifact
-from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.jobs.queue import PREDICTING_QUEUE, WORKER_CONCURRENCY, JobQueue
 from vision_customization.engine.models.answer_rows import CHUNK_IMAGES, AnswerRows
 from vision_customization.engine.objects.keys import artifact_key, batch_prediction_key
 from vision_customization.engine.objects.opening import open_objects
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.process]
 IMAGES = 4 * CHUNK_IMAGES + 10
 HELD = (CHUNK_IMAGES + 100, 3 * CHUNK_IMAGES + 5)
 """The image at which each of the first two workers is killed."""
-READ_AHEAD = 64 + 16
+AT_ONCE = WORKER_CONCURRENCY[PREDICTING_QUEUE]
 PROGRAM = """
 import time
 from vision_customization.engine.jobs.process.worker import Worker
@@ -94,7 +94,7 @@ def test_each_image_has_one_row_and_no_chunk_is_done_twice(engine: Engine, queue
         lines = [line for chunk in range(-(-IMAGES // CHUNK_IMAGES)) for line in rows.lines(chunk)]
         assert [re.findall(rb'^{"url":"([^"]*)"', line)[0].decode() for line in lines] == urls
         read = Counter(path for path, status in engine.blobs.requests if status == 200 and path.endswith(".png"))
-        assert read.total() <= IMAGES + len(HELD) * (CHUNK_IMAGES + READ_AHEAD), "at most a chunk is read again"
+        assert read.total() <= IMAGES + len(HELD) * AT_ONCE * CHUNK_IMAGES, "at most the chunks in hand are read again"
         wait_until(lambda: objects.names("jobs") == [], "the job's files are deleted")
     finally:
         for process in processes:
