@@ -61,11 +61,11 @@ def measure(work: Path, images: int, pages: int) -> list[Figure]:
             looks = Looks(engine, host)
             looks.register("few")
             looks.wait_until_ready("few")  # the worker has started, and its networks are in memory
-            before, size = engine.workerpeak_gigabytes(), _database_megabytes(engine)
+            before, size = engine.worker_peak_gigabytes(), _database_megabytes(engine)
             worked = engine.worker_cpu_seconds()
             seconds = looks.index("first")
             worked = engine.worker_cpu_seconds() - worked
-            after = engine.workerpeak_gigabytes()
+            after = engine.worker_peak_gigabytes()
             figures += [
                 Figure("indexing, first look to ready", "s", (seconds,), _load()),
                 Figure("the same, processor time", "s", (worked,), _load()),

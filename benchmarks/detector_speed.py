@@ -52,7 +52,7 @@ def measure_detector(engine: Engine, root: Path, base_url: str, *, rounds: int, 
             rounds=rounds,
             limit=WHILE_TRAINING_LIMIT,
         )
-    peak = (engine.workerpeak_gigabytes(),)
+    peak = (engine.worker_peak_gigabytes(),)
     return [*figures, Figure("memory of the worker at its highest", "GB", peak, os.getloadavg()[0], PEAK_GIGABYTES_MAX)]
 
 

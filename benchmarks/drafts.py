@@ -90,7 +90,7 @@ class Desk:
         self._images = self._of_tag = 0
 
     def figures(self) -> list[Figure]:
-        idle = 1000 * self._engine.apipeak_gigabytes(again=True)
+        idle = 1000 * self._engine.api_peak_gigabytes(again=True)
         merged = {"tag": "tag 00", "name": "tag 01", "merge": "yes"}
         figures = [self._seconds("begin", self._begin)]
         with self._engine.client() as client:
@@ -109,8 +109,8 @@ class Desk:
             self._seconds("restore all by one request", lambda: self._change("restore", only="removed"), BULK_LIMIT_S),
             *self._added(),
         ]
-        growth = 1000 * self._engine.apipeak_gigabytes() - idle
-        worker = 1000 * self._engine.workerpeak_gigabytes()
+        growth = 1000 * self._engine.api_peak_gigabytes() - idle
+        worker = 1000 * self._engine.worker_peak_gigabytes()
         return [
             *figures,
             Figure("memory of the API, growth", "MB", (growth,), _load()),

@@ -49,11 +49,11 @@ class Engine:
         times = [child.cpu_times() for child in psutil.Process(self.process.pid).children()]
         return sum(time_.user + time_.system for time_ in times)
 
-    def workerpeak_gigabytes(self) -> float:
+    def worker_peak_gigabytes(self) -> float:
         """The peak memory of a worker so far, in 10⁹ bytes."""
         return max(peak_gigabytes(child.pid) for child in psutil.Process(self.process.pid).children())
 
-    def apipeak_gigabytes(self, *, again: bool = False) -> float:
+    def api_peak_gigabytes(self, *, again: bool = False) -> float:
         """The peak memory of the process that answers so far, in 10⁹ bytes; with `again`, from now on."""
         if again:
             Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # proc(5): resets the peak

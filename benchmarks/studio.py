@@ -125,7 +125,7 @@ class Bench:
                     Figure(
                         "memory of the worker that read it, greatest",
                         "GB",
-                        (engine.workerpeak_gigabytes(),),
+                        (engine.worker_peak_gigabytes(),),
                         _load(),
                         MEMORY_LIMIT_GB,
                     )
@@ -137,7 +137,7 @@ class Bench:
                 figures += self._grid(engine, stored, unmade)
                 self.console.print("calls …")
                 figures += self._calls(engine, looks, samples)
-                figures.append(Figure("memory of the API, greatest", "GB", (engine.apipeak_gigabytes(),), _load()))
+                figures.append(Figure("memory of the API, greatest", "GB", (engine.api_peak_gigabytes(),), _load()))
         return figures
 
     def _index(self, blobs: Path, host: str, looks: Looks) -> float:

@@ -34,6 +34,7 @@ class OpenJobs(Generic[J]):
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._open: dict[str, _Open[J]] = {}
+        self._looks = False
 
     @contextmanager
     def opened(self, job_id: str) -> Iterator[J]:
@@ -49,14 +50,22 @@ class OpenJobs(Generic[J]):
                 entry.users -= 1
                 entry.used_at = time.monotonic()
                 self._close(self._idle()[:-_IDLE_MAX])
-            later = threading.Timer(self._idle_seconds, self._close_old)
-            later.daemon = True
-            later.start()
+                self._look_later()
+
+    def _look_later(self) -> None:
+        if self._looks or not self._idle():
+            return
+        self._looks = True
+        later = threading.Timer(self._idle_seconds, self._close_old)
+        later.daemon = True
+        later.start()
 
     def _close_old(self) -> None:
         until = time.monotonic() - self._idle_seconds
         with self._lock:
+            self._looks = False
             self._close([id_ for id_ in self._idle() if self._open[id_].used_at <= until])
+            self._look_later()
 
     def _idle(self) -> list[str]:
         return [id_ for id_, entry in self._open.items() if not entry.users]

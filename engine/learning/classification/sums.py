@@ -28,13 +28,12 @@ from vision_customization.engine.learning.classification.heads import (
 from vision_customization.engine.learning.classification.novelty import Spread
 from vision_customization.engine.learning.classification.recipes import Recipe
 from vision_customization.engine.learning.classification.views import SLICES
-from vision_customization.engine.learning.multi_label.heads import tag_heads
 
 _BLOCK_UNITS = 2.0**14
 """Units in a block's mean deviation. The sum of squares is exact up to that of 30 million images."""
-_HEAD_UNIT = 2.0**-18
-"""Vectors of blocks have a length of about one, so their values are about 1/50. Exact up to a sum of squares of 2¹⁷ in each
-dimension, which is that of several million images."""
+_HEAD_UNIT = 2.0**-20
+"""Vectors of blocks have a length of about one, so their values are about 1/50. Exact up to a sum of squares of 8192 in each
+dimension, which is that of a million images or more. Beyond it, the last digits depend on the order."""
 
 
 @dataclass(frozen=True)
@@ -180,15 +179,6 @@ def summed_head(recipe: Recipe, sums: HeadSums) -> LinearHead:
     of_means = means @ apart + (head.bias - head.bias.mean())
     squares = float((sums.counts[:, None] * np.square(of_means)).sum() + (apart * (scatter @ apart)).sum())
     return head.scaled(1 / (np.sqrt(squares / (sums.images * len(means))) or 1.0))
-
-
-def summed_tag_heads(recipe: Recipe, sums: HeadSums) -> LinearHead:
-    """As `multi_label.heads.fit_tag_heads`, on all images that were summed."""
-    counts = sums.counts[:, None]
-    with_tag = sums.means
-    without = (sums.images * sums.mean - counts * with_tag) / np.maximum(sums.images - counts, 1)
-    weights = shrunk_directions(sums.scatter, with_tag - without, recipe.shrinkage, max(sums.images - 1, 1))
-    return tag_heads(weights, with_tag, without, (sums.counts > 0) & (sums.counts < sums.images))
 
 
 def spread_of(sums: HeadSums) -> Spread:

@@ -3,7 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.engine.learning.classification.heads import LinearHead, Matrix, Samples, directions_from
+from vision_customization.engine.learning.classification.heads import (
+    LinearHead,
+    Matrix,
+    Samples,
+    directions_from,
+    shrunk_directions,
+)
+from vision_customization.engine.learning.classification.sums import HeadSums
 
 Present = NDArray[np.bool_]
 """bool [n, k]: whether image i has tag j."""
@@ -36,3 +43,12 @@ def tag_heads(weights: Matrix, with_tag: Matrix, without: Matrix, decided: NDArr
     above, below = (np.einsum("dk,kd->k", weights, means) for means in (with_tag, without))
     gap = np.where(decided & (above > below), above - below, np.inf)
     return LinearHead(weights / gap, -(above + below) / 2 / gap)
+
+
+def summed_tag_heads(sums: HeadSums, shrinkage: float) -> LinearHead:
+    """As `fit_tag_heads`, on all images that were summed."""
+    counts = sums.counts[:, None]
+    with_tag = sums.means
+    without = (sums.images * sums.mean - counts * with_tag) / np.maximum(sums.images - counts, 1)
+    weights = shrunk_directions(sums.scatter, with_tag - without, shrinkage, max(sums.images - 1, 1))
+    return tag_heads(weights, with_tag, without, (sums.counts > 0) & (sums.counts < sums.images))

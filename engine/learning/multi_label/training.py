@@ -14,7 +14,7 @@ from vision_customization.engine.learning.classification.heads import Labels
 from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe, group_alike
 from vision_customization.engine.learning.classification.selection import FOLDS, choose, trial_facts
-from vision_customization.engine.learning.classification.sums import spread_of, summed_tag_heads
+from vision_customization.engine.learning.classification.sums import spread_of
 from vision_customization.engine.learning.classification.training import Progress, with_novelty
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
@@ -25,7 +25,7 @@ from vision_customization.engine.learning.multi_label.calibration import (
     prior_log_odds,
     uncalibrated,
 )
-from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads
+from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads, summed_tag_heads
 from vision_customization.engine.learning.multi_label.selection import DEFAULT, run_trials
 from vision_customization.engine.learning.multi_label.thresholds import THRESHOLD_UNFITTED, choose_thresholds
 
@@ -140,7 +140,7 @@ def _fit_on_all(
     `features`, `present` and `groups` are the sample's."""
     summed = sum_up(recipe, features, everything, one_tag=False, report=report)
     x = apply_blocks(summed.blocks, features)
-    scores = summed_tag_heads(recipe, summed.others).scores(x)[None]
+    scores = summed_tag_heads(summed.others, recipe.shrinkage).scores(x)[None]
     calibration = fit_calibration(scores, present)
     probabilities = calibration.probabilities(scores)
     whole = summed.others + summed.alike
@@ -148,7 +148,7 @@ def _fit_on_all(
     offsets = (
         calibration.offsets - prior_log_odds(present.sum(axis=0), len(present)) + prior_log_odds(whole.counts, whole.images)
     )
-    head = Calibration(calibration.slope, offsets).applied_to(summed_tag_heads(recipe, whole))
+    head = Calibration(calibration.slope, offsets).applied_to(summed_tag_heads(whole, recipe.shrinkage))
     kinds = np.zeros(len(x), np.int64)
     classifier = Classifier(
         tuple(tags),

@@ -12,10 +12,10 @@ from vision_customization.engine.learning.classification.classifier import apply
 from vision_customization.engine.learning.classification.everything import one_tag_each, sample_rows, sum_up
 from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.recipes import CENTRE, RECIPES, TEXTURE, WHOLE, Recipe
-from vision_customization.engine.learning.classification.sums import spread_of, summed_head, summed_tag_heads
+from vision_customization.engine.learning.classification.sums import spread_of, summed_head
 from vision_customization.engine.learning.classification.training import fit_classifier, with_novelty
 from vision_customization.engine.learning.classification.views import DIMENSIONS, SLICES, View
-from vision_customization.engine.learning.multi_label.heads import fit_tag_heads
+from vision_customization.engine.learning.multi_label.heads import fit_tag_heads, summed_tag_heads
 
 
 @dataclass
@@ -96,7 +96,7 @@ def test_the_heads_of_several_tags_are_those_fitted_in_memory() -> None:
     whole = summed.others + summed.alike
     blocks = WHOLE.fit_blocks(features)
     expected = fit_tag_heads(apply_blocks(blocks, features), present, WHOLE.shrinkage).scores(apply_blocks(blocks, features))
-    found = summed_tag_heads(WHOLE, whole).scores(apply_blocks(summed.blocks, features))
+    found = summed_tag_heads(whole, WHOLE.shrinkage).scores(apply_blocks(summed.blocks, features))
     np.testing.assert_allclose(found, expected, atol=2e-4)
     np.testing.assert_array_equal(whole.counts, present.sum(axis=0))
 
