@@ -35,7 +35,7 @@ def test_opening_twice_changes_nothing(settings: Settings) -> None:
     for _ in range(2):
         store = Store.open(settings)
         with store.database.engine.connect() as connection:
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0018",)]
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0017",)]
         store.close()
 
 
