@@ -34,14 +34,9 @@ def images_of_first_shard(dataset: str) -> list[str]:
     return [f"/account/{dataset}/{tag}-{number}.png" for number in range(SHARD_IMAGES // 2) for tag in ("green", "red")]
 
 
-def features_kept(engine: Engine) -> int:
-    return sum(1 for path in (engine.settings.data_dir / "objects").glob("features/*/*/*") if not path.name.startswith("."))
-
-
 def whole_shards_embedded(engine: Engine, gate: Gate, seconds: float = 120) -> None:
     """Wait until the first shard is done, and the reading of the next is held."""
     assert gate.reached.wait(seconds)
-    wait_until(lambda: features_kept(engine) >= SHARD_IMAGES, "the features of a shard are kept", seconds)
     # The step is over once its progress is told.
     wait_until(
         lambda: any((model.progress and model.progress.images_embedded) for model in engine.store.models.page(0, 9)),
