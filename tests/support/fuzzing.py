@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, seed, settings
 
 from tests.support.ci import IN_CI
 
-_SECONDS = 60.0 if IN_CI else 0.0
+_SECONDS = 20.0 if IN_CI else 0.0
 _EXAMPLES = 500 if IN_CI else 40
 
 ROUND = settings(
@@ -25,12 +25,12 @@ ROUND = settings(
 
 
 def fuzz(one_round: Callable[[], object], *, sources: int = 1) -> None:
-    """Run rounds for a minute in CI, else a single short one. Each round draws other examples, but the same ones in every run:
+    """Run rounds for 20 seconds in CI, else a single short one. Each round draws other examples, but the same ones in every run:
     a change is not refused for what was there before it. VISION_FUZZ_SEED draws others.
 
     Args:
         one_round: a test that Hypothesis runs with the settings ROUND.
-        sources: how many sources share the minute, because the same reader reads them.
+        sources: how many sources share that time, because the same reader reads them.
     """
     until = time.monotonic() + _SECONDS / sources
     for number in count(int(os.environ.get("VISION_FUZZ_SEED", "0"))):

@@ -231,7 +231,7 @@ def test_tags_thresholds_and_novelty(trained: World, open_try: Callable[..., Pag
         TagProbability(HOSTILE, 0.3, 0.5),
         *(TagProbability(f"t{n}", 0.0, 0.5) for n in range(9)),
     ]
-    monkeypatch.setattr(trained.models, "classify", lambda *_: Classification(tags, 0.991))
+    monkeypatch.setattr(trained.models, "classify", lambda *_, **__: Classification(tags, 0.991))
     page = open_try()
     choose(page, picture(f"{HOSTILE}.png".replace("/", "")))
     shown = page.locator(".scores li")
