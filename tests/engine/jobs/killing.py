@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import psutil
 
@@ -68,7 +69,8 @@ def killed_and_taken_up(engine: Engine, queue: JobQueue, gate: Gate) -> None:
         wait_until(lambda: queue.running() == [], "its workflow ends, too", 10)
         (status,) = queue.statuses([training_job(model.id)]).values()
         assert status.executor_id is not None
-        assert open_locks(engine.settings).take(status.executor_id) is None, "the job was ended by a worker that lives"
+        with closing(open_locks(engine.settings)) as locks:
+            assert locks.take(status.executor_id) is None, "the job was ended by a worker that lives"
     finally:
         for process in processes:
             process.kill()
