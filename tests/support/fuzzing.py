@@ -25,7 +25,7 @@ ROUND = settings(
 
 
 def fuzz(one_round: Callable[[], object], *, sources: int = 1) -> None:
-    """Run rounds for 20 seconds in CI, else a single short one. Each round draws other examples, but the same ones in every run:
+    """Run rounds for 20 s in CI, else a single short one. Each round draws other examples, but the same ones in every run:
     a change is not refused for what was there before it. VISION_FUZZ_SEED draws others.
 
     Args:
