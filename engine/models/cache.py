@@ -193,11 +193,6 @@ class ModelCache:
             self._make_room()
         return session
 
-    def open_networks(self) -> None:
-        """Open the networks that all classifiers share, so that the first call does not wait for them. Raises WeightsError if
-        a required one is missing."""
-        self._networks.open()
-
     def _make_room(self) -> None:
         """Drop the models that were used longest ago, beyond either bound. The one just loaded stays."""
         files = head_bytes = 0

@@ -74,11 +74,6 @@ class SummedUp:
     alike: HeadSums
 
 
-def one_tag_each(labels: Labels, tags: int) -> csr_array:
-    """Labels, int64 [n], as bool [n, k]."""
-    return csr_array((np.ones(len(labels), np.bool_), labels, np.arange(len(labels) + 1)), shape=(len(labels), tags))
-
-
 def sum_up(
     recipe: Recipe,
     features: Features,

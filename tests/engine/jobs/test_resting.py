@@ -16,7 +16,7 @@ from vision_customization.engine.jobs.process import worker as workers
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import QUEUES, JobQueue, system_database_url
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import ModelRecord, Store
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -65,6 +65,15 @@ def has_started(engine: Engine, model_id: str) -> bool:
     return engine.store.models.by_id(model_id).started is not None
 
 
+def enqueued_without_a_wake_up(engine: Engine, api: JobQueue, monkeypatch: pytest.MonkeyPatch) -> ModelRecord:
+    engine.dataset("train", {"red": 3, "green": 3})
+    model = engine.model("m", "train")
+    with monkeypatch.context() as patch:
+        patch.setattr(api.wakeups, "wake", lambda: None)
+        api.enqueue_training(model.id)
+    return model
+
+
 @pytest.mark.usefixtures("resting")
 def test_a_job_starts_at_once(engine: Engine, api: JobQueue) -> None:
     engine.dataset("train", {"red": 3, "green": 3})
@@ -78,11 +87,7 @@ def test_a_job_starts_at_once(engine: Engine, api: JobQueue) -> None:
 def test_a_job_whose_wake_up_is_lost_starts_with_the_next_look(
     engine: Engine, api: JobQueue, resting: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.dataset("train", {"red": 3, "green": 3})
-    model = engine.model("m", "train")
-    with monkeypatch.context() as patch:
-        patch.setattr(api.wakeups, "wake", lambda: None)
-        api.enqueue_training(model.id)
+    model = enqueued_without_a_wake_up(engine, api, monkeypatch)
     time.sleep(1)
     assert not has_started(engine, model.id), "nobody told it"
     assert resting.look(), "it finds the job"
@@ -95,11 +100,7 @@ def test_a_job_of_a_dead_worker_starts_with_the_next_look(
     engine: Engine, api: JobQueue, resting: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`test_processes.py` kills a process. Here nobody tells the other worker, which rests meanwhile."""
-    engine.dataset("train", {"red": 3, "green": 3})
-    model = engine.model("m", "train")
-    with monkeypatch.context() as patch:
-        patch.setattr(api.wakeups, "wake", lambda: None)
-        api.enqueue_training(model.id)
+    model = enqueued_without_a_wake_up(engine, api, monkeypatch)
     database = create_engine(system_database_url(engine.settings))
     table = "dbos.workflow_status" if engine.settings.on_postgresql else "workflow_status"
     with database.begin() as connection:
@@ -114,11 +115,7 @@ def test_a_job_of_a_dead_worker_starts_with_the_next_look(
 def test_a_cancelled_job_that_waits_ends_with_the_next_look(
     engine: Engine, api: JobQueue, resting: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.dataset("train", {"red": 3, "green": 3})
-    model = engine.model("m", "train")
-    with monkeypatch.context() as patch:
-        patch.setattr(api.wakeups, "wake", lambda: None)
-        api.enqueue_training(model.id)
+    model = enqueued_without_a_wake_up(engine, api, monkeypatch)
     engine.store.models.request_cancellation("m")
     assert resting.look()
     assert engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED

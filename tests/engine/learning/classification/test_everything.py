@@ -9,13 +9,18 @@ from scipy.sparse import csr_array
 
 from vision_customization.engine.learning import LearningError, train_classifier, train_multi_label
 from vision_customization.engine.learning.classification.classifier import apply_blocks
-from vision_customization.engine.learning.classification.everything import one_tag_each, sample_rows, sum_up
+from vision_customization.engine.learning.classification.everything import sample_rows, sum_up
 from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.recipes import CENTRE, RECIPES, TEXTURE, WHOLE, Recipe
 from vision_customization.engine.learning.classification.sums import spread_of, summed_head
 from vision_customization.engine.learning.classification.training import fit_classifier, with_novelty
 from vision_customization.engine.learning.classification.views import DIMENSIONS, SLICES, View
 from vision_customization.engine.learning.multi_label.heads import fit_tag_heads, summed_tag_heads
+
+
+def one_tag_each(labels: np.ndarray, tags: int) -> csr_array:
+    """Labels, int64 [n], as bool [n, k]."""
+    return csr_array((np.ones(len(labels), np.bool_), labels, np.arange(len(labels) + 1)), shape=(len(labels), tags))
 
 
 @dataclass
