@@ -7,12 +7,15 @@ in queues of their own, which any worker takes.
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
+from sqlalchemy.exc import SQLAlchemyError
 
+from vision_customization.common.backoff import Backoff
 from vision_customization.engine.inspection.report import VERSION as INSPECTION_VERSION
 from vision_customization.engine.jobs.names import (
     batch_prediction_job,
@@ -97,8 +100,8 @@ read or predict, one reads while the other computes."""
 ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 """DBOS's statuses of workflows that no worker runs any more."""
 
-_ENDED_SECONDS = 0.02
-"""How long DBOS may take to record that a piece has ended. If it takes longer, the next look finds it."""
+_ENDED_LOOKS_SECONDS = Backoff(0.005, 1.0).waits(10)
+"""Pauses before each look whether DBOS has recorded that a piece has ended: it takes milliseconds, on a busy machine longer."""
 
 FIRST_PRIORITY = 1
 """Of what goes before everything else in its queue; DBOS takes the lowest number first, and the oldest of equal ones."""
@@ -210,9 +213,17 @@ class JobQueue:
 
     def piece_ends(self) -> None:
         """Wake the job that waits for the piece of this thread, and whatever may run in its place, once DBOS has its result."""
-        soon = threading.Timer(_ENDED_SECONDS, self.wakeups.wake)
-        soon.daemon = True
-        soon.start()
+        piece = DBOS.workflow_id
+        assert piece is not None
+        threading.Thread(target=self._wake_when_ended, args=(piece,), name=f"{piece} ends", daemon=True).start()
+
+    def _wake_when_ended(self, piece: str) -> None:
+        for seconds in _ENDED_LOOKS_SECONDS:
+            time.sleep(seconds)
+            with contextlib.suppress(SQLAlchemyError):
+                if self.ended_piece(piece) is not None:
+                    break
+        self.wakeups.wake()
 
     def awakenings(self) -> int:
         """How many wake-ups this process has had."""
@@ -234,11 +245,8 @@ class JobQueue:
 
     def ended_piece(self, piece: str) -> WorkflowStatus | None:
         """A piece with its output, if it has ended."""
-        status = self.statuses([piece]).get(piece)
-        if status is None or status.status not in ENDED:
-            return None
-        (status,) = self._client.list_workflows(workflow_ids=[piece], load_input=False)
-        return status
+        found = self._client.list_workflows(workflow_ids=[piece], load_input=False)
+        return next((status for status in found if status.status in ENDED), None)
 
     def withdraw_pieces(self, job: str) -> None:
         """Take the pieces of a job out of their queues, and stop those that run."""

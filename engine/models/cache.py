@@ -266,12 +266,10 @@ class ModelCache:
             return None
         try:
             classifier = Classifier.from_npz(data)
-            if not self._networks.have(classifier.views):
-                return None
+            return SharedClassifier(classifier, self._networks) if self._networks.have(classifier.views) else None
         except (ArtifactError, WeightsError) as error:
             _log.warning("model %s cannot share the networks in memory, and brings its own: %s", model_id, error)
             return None
-        return SharedClassifier(classifier, self._networks)
 
     def forget(self, model_id: str) -> None:
         """Drop a deleted model from memory."""

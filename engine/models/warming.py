@@ -77,7 +77,7 @@ class Warming:
 
 
 def warm_networks(store: Store, cache: ModelCache) -> threading.Thread:
-    """Load the newest classifier in a thread, which opens the networks that all classifiers share: the first call after a
+    """Load the newest classifier in a thread, which opens the networks that it shares with others: the first call after a
     restart does not wait for them. An engine without a classifier does not open them. Failures are only logged."""
 
     def load() -> None:

@@ -3,8 +3,9 @@
 DBOS looks into each queue at a fixed interval, whether or not there is work, and its threads cannot be woken. This module is
 the only one that knows its internals:
 
-- `queue_thread(stop_event, dbos)` starts a thread per queue. All of them wait with `stop_event.wait(interval)`. Here they get
-  a `Pause` instead, whose `wait` lasts longer while the engine rests, and ends early when work arrives.
+- `queue_thread(stop_event, dbos)` starts a thread per queue, `queue-worker-<queue>`. All of them wait with
+  `stop_event.wait(interval)`. Here they get a `Pause` instead, whose `wait` lasts longer while the engine rests, and ends early
+  when work arrives: one query tells all threads which queues have work, and the others go on waiting.
 - `background_jobs_thread` looks every second for delayed workflows and for workflows past their time limit. The engine has
   neither, so it does not start it.
 - `background_thread_stop_events` are set when DBOS is destroyed.
@@ -14,16 +15,21 @@ the only one that knows its internals:
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from dbos import DBOS, DBOSConfig, _dbos
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 RESTING_SECONDS = 60.0
 """How often DBOS looks into a queue while the engine rests. Work wakes it before; if that is lost, `Worker.look` does."""
 
 GAP_SECONDS = 0.1
 """At least so long DBOS does not look into a queue again, however many jobs are put into queues meanwhile."""
+
+FRESH_SECONDS = 0.2
+"""So long the answer to which queues have work serves all threads that no wake-up has reached since."""
 
 NOTHING_SECONDS = 10.0
 """How often DBOS looks for messages and events between workflows, and for schedules: the engine has none."""
@@ -36,11 +42,20 @@ def rarely_look(config: DBOSConfig) -> None:
     config["scheduler_polling_interval_sec"] = 30 * NOTHING_SECONDS
 
 
+_THREAD_OF_QUEUE = "queue-worker-"
+
+
 class Pause(threading.Event):
-    """What DBOS's threads wait for between two looks into a queue; for them, it is the event that stops them."""
+    """What DBOS's threads wait for between two looks into a queue; for them, it is the event that stops them.
+
+    `queues_with_work` queries which queues a look may take something from. A thread of another queue goes on waiting.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.queues_with_work: Callable[[], Collection[str]] | None = None
+        self._asking = threading.Lock()
+        self._asked, self._asked_at, self._with_work = -1, 0.0, frozenset[str]()
         self._changed = threading.Condition()
         self._stopped = self._resting = False
         self._awakenings = 0
@@ -70,8 +85,17 @@ class Pause(threading.Event):
             self._changed.notify_all()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until this is woken or stopped, `timeout` seconds at most, or RESTING_SECONDS more if the engine rests then.
-        Returns whether it is stopped."""
+        """Wait until this is woken or stopped, `timeout` seconds at most, or RESTING_SECONDS more if the engine rests then, and
+        until the thread's queue has work. Returns whether it is stopped."""
+        thread = threading.current_thread().name
+        queue = thread.removeprefix(_THREAD_OF_QUEUE) if thread.startswith(_THREAD_OF_QUEUE) else None
+        while True:
+            self._wait(timeout)
+            if self._stopped or queue is None or self._has_work(queue):
+                self._seen.until = time.monotonic() + GAP_SECONDS
+                return self._stopped
+
+    def _wait(self, timeout: float | None) -> None:
         with self._changed:
             seen = getattr(self._seen, "awakenings", self._awakenings)
             if (gap := getattr(self._seen, "until", 0.0) - time.monotonic()) > 0:
@@ -83,8 +107,20 @@ class Pause(threading.Event):
             if not self._changed.wait_for(over, timeout) and self._resting:
                 self._changed.wait_for(over, RESTING_SECONDS)
             self._seen.awakenings = self._awakenings
-            self._seen.until = time.monotonic() + GAP_SECONDS
-            return self._stopped
+
+    def _has_work(self, queue: str) -> bool:
+        if self.queues_with_work is None:
+            return True
+        with self._asking:
+            asked = time.monotonic()
+            if self._asked < self._seen.awakenings or asked - self._asked_at > FRESH_SECONDS:
+                awakenings = self._awakenings
+                try:
+                    self._with_work = frozenset(self.queues_with_work())
+                except SQLAlchemyError:
+                    return True  # DBOS tells of it
+                self._asked, self._asked_at = awakenings, asked
+            return queue in self._with_work
 
 
 def launch(pause: Pause) -> None:
@@ -99,10 +135,19 @@ QueueThread = Callable[[threading.Event, DBOS], None]
 def _waiting_for(pause: Pause, queue_thread: QueueThread) -> QueueThread:
     def run(stop_event: threading.Event, dbos: DBOS) -> None:
         dbos.background_thread_stop_events.append(pause)
+        pause.queues_with_work = lambda: _queues_with_work(dbos)
         if not stop_event.is_set():
             queue_thread(pause, dbos)
 
     return run
+
+
+def _queues_with_work(dbos: DBOS) -> list[str]:
+    database = dbos._sys_db  # noqa: SLF001 - this module is the place for it
+    workflows = database.tables.workflow_status.c
+    with database.engine.connect() as connection:
+        waiting = select(workflows.queue_name).where(workflows.status == "ENQUEUED").distinct()
+        return [queue for queue in connection.execute(waiting).scalars() if queue is not None]
 
 
 def _none(_thread: QueueThread) -> QueueThread:

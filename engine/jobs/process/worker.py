@@ -35,8 +35,6 @@ from vision_customization.engine.jobs.process.health import Pulse, answering_hea
 from vision_customization.engine.jobs.process.liveness import open_locks, take_name
 from vision_customization.engine.jobs.queue import (
     APPLICATION,
-    INDEX_QUEUE,
-    INSPECTION_QUEUE,
     WORKER_CONCURRENCY,
     WORKFLOWS_VERSION,
     JobQueue,
@@ -61,8 +59,6 @@ LOOK_SECONDS = 1.0
 """How often a worker looks after the jobs of the engine, until all of them have ended. Then it rests until it is woken."""
 
 _QUEUE_POLLING_SECONDS = 0.25
-_RELAXED_POLLING_SECONDS = 1.0
-"""Of queues that only people at the Studio's pages wait for: each look at a queue costs an idle worker time."""
 _OTHER_THREADS = 8
 """Of DBOS, beside those of the workflows."""
 _log = logging.getLogger(__name__)
@@ -151,11 +147,10 @@ class Worker:
         launch(self._pause)
         self._queue.wakeups.subscribe(self._pause.wake)
         for queue, at_once in WORKER_CONCURRENCY.items():
-            relaxed = queue in (INDEX_QUEUE, INSPECTION_QUEUE)
             DBOS.register_queue(
                 queue,
                 worker_concurrency=at_once,
-                polling_interval_sec=_RELAXED_POLLING_SECONDS if relaxed else _QUEUE_POLLING_SECONDS,
+                polling_interval_sec=_QUEUE_POLLING_SECONDS,
                 on_conflict="always_update",
             )
         self._pause.wake()  # so that DBOS serves these queues from now on, even if the engine rests

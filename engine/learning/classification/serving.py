@@ -31,27 +31,27 @@ class _Recent:
 class SharedNetworks:
     """The frozen networks that the classifiers of a process share; safe to use from many threads.
 
-    They are opened twice at their first use: on all threads, for a call that has the machine for itself, and on one thread
-    each, for calls beside others. An image that several models are asked for, at once or shortly after each other, is computed
-    once: the features of the last RECENT_IMAGES images are kept.
+    Those that the classifiers in memory need are open twice: on all threads, for a call that has the machine for itself, and on
+    one thread each, for calls beside others. An image that several models are asked for, at once or shortly after each other,
+    is computed once: the features of the last RECENT_IMAGES images are kept.
     """
 
     def __init__(self, weights_dir: Path, threads: int) -> None:
         self._weights_dir = weights_dir
         self._threads = threads
-        self._opening = threading.Lock()
         self._opened: tuple[FeatureExtractor, FeatureExtractor] | None = None
         self._lock = threading.Lock()
         self._recent: OrderedDict[tuple[str, tuple[int, ...]], _Recent] = OrderedDict()
 
-    def open(self) -> None:
-        """Open the networks, unless they are open. Raises WeightsError if a required one is missing."""
-        self._extractors()
-
     def have(self, views: Collection[View]) -> bool:
-        """Whether they compute these views. Opens the networks. Raises WeightsError if a required one is missing."""
+        """Whether they compute these views. Raises WeightsError if a required network is missing."""
         networks = self._extractors()[0].networks
         return all(view.source.backbone in networks for view in views)
+
+    def open(self, passes: Collection[Pass]) -> None:
+        """Open the networks of these passes, unless they are open. Raises WeightsError if a required one is missing."""
+        for extractor in self._extractors():
+            extractor.open(passes)
 
     def features(
         self, pixels: Pixels, passes: Sequence[Pass], digest: str | None, options: RunOptions, *, alone: bool
@@ -85,7 +85,7 @@ class SharedNetworks:
         return recent
 
     def _extractors(self) -> tuple[FeatureExtractor, FeatureExtractor]:
-        with self._opening:
+        with self._lock:
             if self._opened is None:
                 every = FeatureExtractor(self._weights_dir, self._threads)
                 single = every if self._threads == 1 else FeatureExtractor(self._weights_dir, 1)
@@ -94,15 +94,17 @@ class SharedNetworks:
 
 
 class SharedClassifier:
-    """A classifier's head on the shared networks. Safe to call from several threads."""
+    """A classifier's head on the shared networks, which are open then. Safe to call from several threads."""
 
     def __init__(self, head: Classifier, networks: SharedNetworks) -> None:
+        """Raises WeightsError if a required network is missing."""
         self.tags = head.tags
         self.thresholds = head.thresholds
         self.size_bytes = head.size_bytes
         self._head = head
         self._passes = passes_of(head.views)
         self._networks = networks
+        networks.open(self._passes)
         self._running: set[RunOptions] = set()
 
     def classify(

@@ -1,21 +1,26 @@
 """Heads on shared networks: the exported file's answers, and each image computed once."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnxruntime import InferenceSession
 from PIL import Image
 
 from vision_customization.engine.learning import Classifier, ClassifierSession, FeatureExtractor, export_classifier
+from vision_customization.engine.learning.classification import features as feature_extraction
+from vision_customization.engine.learning.classification.feature_graph import PLANES
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
 from vision_customization.engine.learning.classification.serving import RECENT_IMAGES, SharedClassifier, SharedNetworks
 from vision_customization.engine.learning.classification.training import fit_classifier, with_novelty
 from vision_customization.engine.learning.classification.views import Pass, passes_of
+from vision_customization.engine.learning.onnx_files.sessions import open_session
 
 LARGEST_DIFFERENCE = 1e-5
 SIZES = [(64, 64), (50, 70), (333, 250), (1200, 300), (60, 900), (50, 4000)]
@@ -171,16 +176,19 @@ def test_a_stopped_call_spoils_neither_its_successor_nor_other_models(
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_networks_are_opened_once_however_many_ask(threads: int, weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[int] = []
-    init: Callable[..., None] = FeatureExtractor.__init__
+    opened: list[tuple[str, int]] = []
 
-    def counted(extractor: FeatureExtractor, folder: Path, threads: int) -> None:
-        opened.append(threads)
-        init(extractor, folder, threads)
+    def counted(model: bytes, threads: int) -> InferenceSession:
+        inputs = [value.name for value in onnx.load_from_string(model).graph.input]
+        opened.extend((name, threads) for name in inputs if name == PLANES)
+        return open_session(model, threads)
 
-    monkeypatch.setattr(FeatureExtractor, "__init__", counted)
+    monkeypatch.setattr(feature_extraction, "open_session", counted)
     networks = SharedNetworks(weights_dir, threads)
-    assert opened == [], "nothing is opened before it is needed"
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: networks.open(), range(4)))
-    assert opened == ([1] if threads == 1 else [2, 1])
+    assert networks.have(CENTRE.views)
+    assert opened == [], "no network is opened before it is needed"
+    for recipe, count in ((TEXTURE, 1), (CENTRE, 4), (WHOLE, 4)):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _, recipe=recipe: networks.open(passes_of(recipe.views)), range(4)))
+        assert len(opened) == count * threads, recipe.name
+    assert {number for _, number in opened} == set(range(1, threads + 1))
