@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
@@ -29,9 +28,8 @@ from vision_customization.engine.learning.classification.views import VIEWS, Pas
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 from vision_customization.engine.settings import default_weights_dir
 
-BATCH = 4
 CHUNK = 16
-"""Images decoded at once: as many as fit into the caches, and more than one batch of each shape."""
+"""Images decoded at once."""
 
 
 def session(model: bytes | str, threads: int) -> onnxruntime.InferenceSession:
@@ -54,34 +52,34 @@ class Bare:
         paths = ensure_weights(default_weights_dir())
         networks = load_networks(paths)
         passes = passes_of(views_of([backbone for backbone in BACKBONES if backbone.name in paths]))
-        resizes = {run.planes: session(resize_model(run).SerializeToString(), self._threads) for run in passes}
-        sessions = {}
-        for run in dict.fromkeys(run.network for run in passes):
-            poolings = dict.fromkeys(view.pooling for view in VIEWS if view.source == run)
-            model = network_model(run, poolings, networks[run.backbone.name])
-            sessions[run] = session(model.SerializeToString(), self._threads)
+        resizes: dict[str, onnxruntime.InferenceSession] = {}
+        sessions: dict[Pass, onnxruntime.InferenceSession] = {}
+        for network in dict.fromkeys(run.network for run in passes):
+            runs = [run for run in passes if run.network == network]
+            poolings = dict.fromkeys(view.pooling for view in VIEWS if view.source == network)
+            weights = networks[network.backbone.name]
+            model = network_model(network, poolings, weights, resizes=len(runs) == 1)
+            sessions[network] = session(model.SerializeToString(), self._threads)
+            if len(runs) > 1:
+                resizes |= {run.planes: session(resize_model(run).SerializeToString(), self._threads) for run in runs}
         self._passes = passes
         return resizes, sessions
 
     def embed(self, files: Sequence[str]) -> dict[str, float]:
-        """All passes that a training needs, over images decoded on all cores."""
+        """All passes that a training needs, over images decoded on all cores. An image and its mirror image are a batch."""
         resizes, networks = self._networks
         pool = ThreadPoolExecutor(self._threads)
         started, cpu_started = time.perf_counter(), time.process_time()
         for start in range(0, len(files), CHUNK):
-            resized = [
-                {name: resize.run(None, {"image": pixels})[0] for name, resize in resizes.items()}
-                for pixels in pool.map(read_pixels, files[start : start + CHUNK])
-            ]
-            for network, ran in networks.items():
-                by_shape: dict[tuple[int, ...], list[NDArray[np.float32]]] = defaultdict(list)
-                for planes, run in product(resized, self._passes):
-                    if run.network == network:
-                        seen = planes[run.planes]
-                        by_shape[seen.shape].append(seen[..., ::-1] if run.mirrored else seen)
-                for images in by_shape.values():
-                    for first in range(0, len(images), BATCH):
-                        ran.run(None, {"planes": np.concatenate(images[first : first + BATCH])})
+            images = list(pool.map(read_pixels, files[start : start + CHUNK]))
+            for (network, ran), pixels in product(networks.items(), images):
+                runs = [run for run in self._passes if run.network == network]
+                if len(runs) == 1:
+                    ran.run(None, {"image": pixels})
+                    continue
+                planes = {run.planes: resizes[run.planes].run(None, {"image": pixels})[0] for run in runs if not run.mirrored}
+                seen = [planes[run.planes][..., :: -1 if run.mirrored else 1] for run in runs]
+                ran.run(None, {"planes": np.concatenate(seen)})
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
         pool.shutdown()
         return {"seconds": seconds, "cpuSeconds": cpu_seconds}

@@ -132,14 +132,19 @@ def resize_model(run: Pass) -> onnx.ModelProto:
     )
 
 
-def network_model(run: Pass, poolings: Iterable[Pooling], network: onnx.ModelProto) -> onnx.ModelProto:
-    """`planes` float32 [n, 3, H, W] in 0…255 → for each pooling, by its name, float32 [n, channels]."""
+def network_model(
+    run: Pass, poolings: Iterable[Pooling], network: onnx.ModelProto, *, resizes: bool = False
+) -> onnx.ModelProto:
+    """`planes` float32 [n, 3, H, W] in 0…255 → for each pooling, by its name, float32 [n, channels]. One that `resizes` takes
+    `image` uint8 [h, w, 3] instead, and n is 1."""
     graph = Graph()
-    feature_map = _add_pass(graph, PLANES, run, network)
+    feature_map = _add_pass(graph, add_planes(graph, IMAGE, [run])[run.planes] if resizes else PLANES, run, network)
     outputs = []
     for pooling in poolings:
         graph.add("Identity", [_add_pooling(graph, feature_map, View(run, pooling))], pooling.value)
         outputs.append(helper.make_tensor_value_info(pooling.value, TensorProto.FLOAT, ["n", run.channels]))
+    if resizes:
+        return graph.to_model([helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, ["height", "width", 3])], outputs)
     return graph.to_model([helper.make_tensor_value_info(PLANES, TensorProto.FLOAT, ["n", 3, "height", "width"])], outputs)
 
 

@@ -1,8 +1,8 @@
 """Features of images: the networks' outputs for each, as one vector."""
 
 import threading
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,29 @@ from vision_customization.engine.learning.onnx_files.sessions import Pixels, ope
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 from vision_customization.engine.runtime.freed_memory import return_freed_memory
 
-_BATCH = 4
-"""Images and mirror images per run. More are not faster on a CPU, because they do not fit into its caches."""
+
+@dataclass(frozen=True)
+class _Network:
+    """A network that is open: for each of its `poolings`, the output of that name. It has one pass over an image, and then
+    takes the image as it is, or it takes the planes that `resizes` make, by `Pass.planes`."""
+
+    session: InferenceSession
+    poolings: Sequence[Pooling]
+    resizes: Mapping[str, InferenceSession]
+
+    def run(self, image: OrtValue, passes: Sequence[Pass], options: RunOptions | None) -> dict[Pooling, NDArray[np.float32]]:
+        """Each pooling's vectors, float32 [passes, channels], of an image, uint8 [h, w, 3]. The passes are one batch."""
+        if not self.resizes:
+            inputs = {IMAGE: image}
+        else:
+            planes = {
+                name: self.resizes[name].run_with_ort_values([PLANES], {IMAGE: image}, options)[0].numpy()
+                for name in dict.fromkeys(run.planes for run in passes)
+            }
+            seen = [planes[run.planes][..., :: -1 if run.mirrored else 1] for run in passes]
+            inputs = {PLANES: OrtValue.ortvalue_from_numpy(np.concatenate(seen))}
+        outputs = self.session.run_with_ort_values(self.poolings, inputs, options)
+        return {pooling: output.numpy() for pooling, output in zip(self.poolings, outputs, strict=True)}
 
 
 class FeatureExtractor:
@@ -39,6 +60,9 @@ class FeatureExtractor:
     A network is opened at its first use. Threads may share the extractor: an open network never changes, and several runs of an
     ONNX Runtime session may overlap. `networks` are those whose weights exist. `key` identifies everything that features depend
     on besides the pixels: features stored under another key are useless.
+
+    An image and its mirror image are one batch. Batches of several images are not faster on a CPU, because they do not fit into
+    its caches.
     """
 
     def __init__(self, weights_dir: Path, threads: int = 2) -> None:
@@ -48,39 +72,41 @@ class FeatureExtractor:
         self.networks = tuple(backbone for backbone in BACKBONES if backbone.name in self._paths)
         self.key = layout_key(self.networks)
         self.dimensions = dimensions_of(self.networks)
-        self.passes = passes_of(views_of(self.networks))
-        self._views = {run: [view for view in views_of(self.networks) if view.source == run] for run in self.passes}
-        self._resizes: dict[str, InferenceSession] = {}
-        self._sessions: dict[Pass, InferenceSession] = {}
+        views = views_of(self.networks)
+        self.passes = passes_of(views)
+        self._slices = {run: {view.pooling: SLICES[view] for view in views if view.source == run} for run in self.passes}
+        self._open: dict[Pass, _Network] = {}
         self._opening = threading.Lock()
 
     def open(self, passes: Iterable[Pass]) -> None:
-        """Open what computes these passes and is not open yet."""
-        closed = [run for run in passes if run.planes not in self._resizes or run.network not in self._sessions]
+        """Open the networks of these passes, unless they are open."""
+        closed = [network for network in dict.fromkeys(run.network for run in passes) if network not in self._open]
         if not closed:
             return
         with self._opening:
-            for run in closed:
-                self._open(run)
+            for network in closed:
+                if network not in self._open:
+                    self._open[network] = self._opened(network)
         return_freed_memory()
 
-    def _open(self, run: Pass) -> None:
-        if run.planes not in self._resizes:
-            self._resizes[run.planes] = open_session(resize_model(run).SerializeToString(), self._threads)
-        if run.network not in self._sessions:
-            name = run.backbone.name
-            network = load_networks({name: self._paths[name]})[name]
-            model = network_model(run.network, self._poolings(run.network), network)
-            self._sessions[run.network] = open_session(model.SerializeToString(), self._threads)
-
-    def _poolings(self, network: Pass) -> list[Pooling]:
-        return list(dict.fromkeys(v.pooling for run, views in self._views.items() if run.network == network for v in views))
+    def _opened(self, network: Pass) -> _Network:
+        runs = [run for run in self.passes if run.network == network]
+        name = network.backbone.name
+        poolings = list(dict.fromkeys(pooling for run in runs for pooling in self._slices[run]))
+        weights = load_networks({name: self._paths[name]})[name]
+        model = network_model(network, poolings, weights, resizes=len(runs) == 1)
+        resizes = {} if len(runs) == 1 else {run.planes: resize_model(run) for run in runs}
+        return _Network(
+            open_session(model.SerializeToString(), self._threads),
+            poolings,
+            {planes: open_session(resize.SerializeToString(), self._threads) for planes, resize in resizes.items()},
+        )
 
     def extract(self, images: Sequence[Pixels]) -> list[NDArray[np.float32]]:
         """The features of each image.
 
         Args:
-            images: uint8 [h, w, 3] each, of any size. All of them are held in memory at the networks' size (4 MB each).
+            images: uint8 [h, w, 3] each, of any size.
 
         Returns:
             As many vectors, float32 [dimensions].
@@ -104,36 +130,11 @@ class FeatureExtractor:
             options: its `terminate` ends the run, which then raises an exception of ONNX Runtime.
         """
         self.open(passes)
-        needed = dict.fromkeys(run.planes for run in passes)
-        resized = [{planes: self._resized(planes, pixels, options) for planes in needed} for pixels in images]
+        values = [OrtValue.ortvalue_from_numpy(np.ascontiguousarray(pixels)) for pixels in images]
         for network in dict.fromkeys(run.network for run in passes):
             runs = [run for run in passes if run.network == network]
-            by_shape: dict[tuple[int, ...], list[tuple[int, Pass]]] = defaultdict(list)
-            for index, planes in enumerate(resized):
-                for run in runs:
-                    by_shape[tuple(planes[run.planes].shape())].append((index, run))
-            for seen in by_shape.values():
-                for start in range(0, len(seen), _BATCH):
-                    batch = seen[start : start + _BATCH]
-                    pooled = self._pooled(network, [(resized[index][run.planes], run) for index, run in batch], options)
-                    for position, (index, run) in enumerate(batch):
-                        for view in self._views[run]:
-                            features[index][SLICES[view]] = pooled[view.pooling][position]
-
-    def _resized(self, planes: str, pixels: Pixels, options: RunOptions | None) -> OrtValue:
-        image = OrtValue.ortvalue_from_numpy(np.ascontiguousarray(pixels))
-        (resized,) = self._resizes[planes].run_with_ort_values([PLANES], {IMAGE: image}, options)
-        return resized
-
-    def _pooled(
-        self, network: Pass, seen: Sequence[tuple[OrtValue, Pass]], options: RunOptions | None
-    ) -> dict[str, NDArray[np.float32]]:
-        """What the network makes of planes of one shape: float32 [n, channels] for each pooling, by its name."""
-        session = self._sessions[network]
-        (planes, run), *others = seen
-        if others or run.mirrored:
-            parts = [planes.numpy()[..., :: -1 if run.mirrored else 1] for planes, run in seen]
-            planes = OrtValue.ortvalue_from_numpy(np.concatenate(parts))
-        outputs = [output.name for output in session.get_outputs()]
-        pooled = session.run_with_ort_values(outputs, {PLANES: planes}, options)
-        return {name: value.numpy() for name, value in zip(outputs, pooled, strict=True)}
+            for target, image in zip(features, values, strict=True):
+                vectors = self._open[network].run(image, runs, options)
+                for position, run in enumerate(runs):
+                    for pooling, columns in self._slices[run].items():
+                        target[columns] = vectors[pooling][position]
