@@ -222,9 +222,10 @@ def fit(folder: Path, images: int, tags: int) -> list[Figure]:
         def reported(progress: TrainingProgress) -> None:
             now = time.monotonic()
             stages[str(last[1])] = stages.get(str(last[1]), 0.0) + now - float(last[0])
+            if progress.stage != last[1]:
+                print(f"{now - started:7.1f} s  {_peak_gib():.2f} GiB  {progress.stage} …", flush=True)
             last[:] = [now, progress.stage]
             report(progress)
-            print(f"{now - started:7.1f} s  {_peak_gib():.2f} GiB  {progress.share or 0:.4f}  {progress.stage}", flush=True)
 
         job.report = reported  # type: ignore[method-assign]
         started = time.monotonic()

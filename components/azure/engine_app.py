@@ -8,7 +8,7 @@ from pulumi_azure_native import app
 
 from vision_customization.components.azure.args import EngineSize
 from vision_customization.components.azure.place import Place
-from vision_customization.contract.queue_length import QUEUE_LENGTH_QUERY
+from vision_customization.contract.workers_query import WORKERS_QUERY
 
 PORT = 8080
 HEALTH_PORT = 8081
@@ -106,7 +106,7 @@ class EngineApp(pulumi.ComponentResource):
         rule = app.ScaleRuleArgs(
             name="jobs",
             custom=app.CustomScaleRuleArgs(
-                type="postgresql", metadata={"query": QUEUE_LENGTH_QUERY, "targetQueryValue": "1"}, auth=[database]
+                type="postgresql", metadata={"query": WORKERS_QUERY, "targetQueryValue": "1"}, auth=[database]
             ),
         )
         template = app.TemplateArgs(

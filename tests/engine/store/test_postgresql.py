@@ -11,9 +11,15 @@ from tests.postgresql import PostgreSQL
 from tests.support.places import DOCS
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.models import Artifact
-from vision_customization.contract.queue_length import QUEUE_LENGTH_QUERY
 from vision_customization.contract.wire import ErrorDetails
-from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.contract.workers_query import WORKERS_QUERY
+from vision_customization.engine.jobs.queue import (
+    LEARNING_QUEUE,
+    PREDICTING_QUEUE,
+    READING_QUEUE,
+    JobQueue,
+    prepare_system_database,
+)
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import NotFound, Store, TrainingOrder
 
@@ -76,11 +82,12 @@ def test_after_a_restart_of_the_server_each_call_goes_on(postgresql: PostgreSQL,
         assert len(queue.statuses([f"training-{model}" for model in store.unfinished().models])) == 2
 
 
-def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL, settings: Settings, store: Store) -> None:
+def test_each_job_that_waits_or_runs_asks_for_a_worker(postgresql: PostgreSQL, settings: Settings, store: Store) -> None:
     database = make_url(settings.database_url).database
+    prepare_system_database(settings)
 
     def length() -> object:
-        ((number,),) = postgresql.execute(QUEUE_LENGTH_QUERY, database=database)
+        ((number,),) = postgresql.execute(WORKERS_QUERY, database=database)
         assert number == sum(len(ids) for ids in store.unfinished())
         return number
 
@@ -131,9 +138,31 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
     assert length() == 0
 
 
-def test_the_documented_queue_length_is_that_query() -> None:
+def test_eight_shards_that_wait_or_run_ask_for_a_worker(postgresql: PostgreSQL, settings: Settings, store: Store) -> None:
+    database = make_url(settings.database_url).database
+
+    def workers() -> object:
+        ((number,),) = postgresql.execute(WORKERS_QUERY, database=database)
+        return number
+
+    with JobQueue(settings) as queue:
+        for name, shards, wanted in (
+            (READING_QUEUE, 7, 1),
+            (PREDICTING_QUEUE, 2, 2),
+            (LEARNING_QUEUE, 64, 2),
+            (READING_QUEUE, 64, 10),
+        ):
+            names = [f"{name}-{shards}-{number}" for number in range(shards)]
+            queue.enqueue_pieces(name, 1, dict.fromkeys(names, ("job", "embed", "keep_shard", False, ())))
+            assert workers() == wanted, name
+        taken = f"UPDATE dbos.workflow_status SET status = 'PENDING' WHERE queue_name = '{READING_QUEUE}' RETURNING 1"
+        assert len(postgresql.execute(taken, database=database)) == 71
+        assert workers() == 10, "what runs needs its workers still"
+
+
+def test_the_documented_query_is_that_query() -> None:
     documentation = (DOCS / "engine.md").read_text()
-    assert QUEUE_LENGTH_QUERY in " ".join(documentation.split())
+    assert WORKERS_QUERY in " ".join(documentation.split())
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
