@@ -24,13 +24,22 @@ _AFTER_VALUE = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
 _BOM_BYTES = 3
 
 
+class DocumentChanged(Exception):
+    """The file was written to while it was read."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: the file was changed while it was read. Start again when it is complete")
+
+
 class Entries:
-    """The entries of a list in a file, read again each time that they are iterated over."""
+    """The entries of a list in a file, read again each time that they are iterated over. Iterating raises DocumentChanged if
+    they are not there any more."""
 
-    __slots__ = ("_file", "_offset", "_size")
+    __slots__ = ("_file", "_name", "_offset", "_size")
 
-    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+    def __init__(self, file: BinaryIO, name: str, offset: int, size: int) -> None:
         self._file = file
+        self._name = name
         self._offset = offset
         self._size = size
 
@@ -38,7 +47,15 @@ class Entries:
         return self._size
 
     def __iter__(self) -> Iterator[Any]:
-        return _Window(self._file, self._offset).values()
+        left = self._size
+        try:
+            for value in _Window(self._file, self._offset).values():
+                left -= 1
+                yield value
+        except (_NotStreamable, ValueError, RecursionError):
+            raise DocumentChanged(self._name) from None
+        if left:
+            raise DocumentChanged(self._name)
 
 
 Document = Mapping[str, Any]
@@ -56,7 +73,7 @@ def read_document(file: BinaryIO, name: str) -> tuple[Any, Violation | None]:
         name: the file's name in violations.
     """
     try:
-        return _index(file), None
+        return _index(file, name), None
     except (_NotStreamable, ValueError, RecursionError):
         # `json` says best what is wrong with a text, and reads a document that is not an object.
         file.seek(0)
@@ -87,7 +104,7 @@ class _NotStreamable(Exception):
     """Either the text is not JSON, or it is not an object."""
 
 
-def _index(file: BinaryIO) -> dict[str, Any]:
+def _index(file: BinaryIO, name: str) -> dict[str, Any]:
     """Raises _NotStreamable, and what `json` raises."""
     file.seek(0)
     window = _Window(file, _BOM_BYTES if file.read(_BOM_BYTES) == codecs.BOM_UTF8 else 0)
@@ -104,7 +121,7 @@ def _index(file: BinaryIO) -> dict[str, Any]:
             if window.next() == "[":
                 window.take("[")
                 offset = window.offset
-                document[key] = Entries(file, offset, sum(1 for _ in window.values()))
+                document[key] = Entries(file, name, offset, sum(1 for _ in window.values()))
             else:
                 document[key] = window.value()
             if window.next() != ",":

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from vision_customization.common.errors import VisionError
+from vision_customization.contract.coco.streamed import DocumentChanged
 from vision_customization.customization.cli.commands.check import check
 from vision_customization.customization.cli.commands.compare import compare
 from vision_customization.customization.cli.commands.convert import convert
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. Nothing was left half-written; run the same command again to continue.", err=True)
         code = ExitCode.INTERRUPTED
-    except VisionError as error:
+    except (VisionError, DocumentChanged) as error:
         say(f"Error: {error}")
         code = ExitCode.NO if isinstance(error, ANSWERS) else ExitCode.FAILED
     except BrokenPipeError:

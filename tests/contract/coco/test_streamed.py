@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vision_customization.contract.coco import streamed
 from vision_customization.contract.coco.document import parse_json
-from vision_customization.contract.coco.streamed import Entries, read_document
+from vision_customization.contract.coco.streamed import DocumentChanged, Entries, open_document, read_document
 
 TEXTS = [
     '{"images": [{"id": 1, "file_name": "ä\\n\\"]"}, {"id": 2}], "annotations": [], "categories": [7, null, [1, [2]]]}',
@@ -115,3 +115,27 @@ def test_memory_does_not_depend_on_the_number_of_entries(tmp_path: Path) -> None
     finally:
         tracemalloc.stop()
     assert path.stat().st_size > 6e6
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param(b"", id="emptied"),
+        pytest.param(b'{"images": [1, 2', id="half written"),
+        pytest.param(b'{"images": [1, 2]}', id="fewer"),
+        pytest.param(b'{"images": [1, 2, 3, 4]}', id="more"),
+        pytest.param(b'{"info": {}, "images": [1, 2, 3]}', id="moved"),
+        pytest.param(b'{"images": [1, \xff, 3]}', id="not UTF-8"),
+    ],
+)
+def test_a_file_that_is_changed_meanwhile_is_refused(tmp_path: Path, later: bytes) -> None:
+    file = tmp_path / "train.json"
+    file.write_bytes(b'{"images": [1, 2, 3]}')
+    document, violation = open_document(file, "train.json")
+    assert violation is None
+    assert list(document["images"]) == [1, 2, 3]
+    file.write_bytes(later)
+    with pytest.raises(
+        DocumentChanged, match=r"^train\.json: the file was changed while it was read\. Start again when it is complete$"
+    ):
+        list(document["images"])
