@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from dbos import DBOS, DBOSConfig, _dbos
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 RESTING_SECONDS = 60.0
@@ -43,6 +43,8 @@ def rarely_look(config: DBOSConfig) -> None:
 
 
 _THREAD_OF_QUEUE = "queue-worker-"
+_INDEXED = text("status IN ('ENQUEUED', 'PENDING')")
+"""The condition of DBOS's index of workflows that have not ended, in its words: databases use the index only then."""
 
 
 class Pause(threading.Event):
@@ -146,7 +148,7 @@ def _queues_with_work(dbos: DBOS) -> list[str]:
     database = dbos._sys_db  # noqa: SLF001 - this module is the place for it
     workflows = database.tables.workflow_status.c
     with database.engine.connect() as connection:
-        waiting = select(workflows.queue_name).where(workflows.status == "ENQUEUED").distinct()
+        waiting = select(workflows.queue_name).where(_INDEXED, workflows.status == "ENQUEUED").distinct()
         return [queue for queue in connection.execute(waiting).scalars() if queue is not None]
 
 

@@ -3,10 +3,13 @@
 import inspect
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from dbos import DBOS, DBOSConfig, _dbos, _queue
+from sqlalchemy.exc import OperationalError
 
 from tests.support.waiting import wait_until
 from vision_customization.engine.jobs.process import dbos_threads
@@ -102,6 +105,56 @@ def test_dbos_only_uses_what_a_pause_has() -> None:
     assert methods == {"is_set", "wait"}
     assert _dbos.queue_thread is _queue.queue_thread
     assert "background_jobs_thread" in vars(_dbos)
+    assert 'name=f"queue-worker-{queue_name}"' in inspect.getsource(_queue.queue_thread), (
+        "a pause knows queues by their threads"
+    )
+
+
+@contextmanager
+def waiting_for_queue(pause: Pause, queue: str) -> Iterator[list[float]]:
+    """A thread as DBOS's for a queue, and when each of its waits ended."""
+    ended: list[float] = []
+
+    def look() -> None:
+        while not pause.wait(0.05):
+            ended.append(time.monotonic())
+
+    thread = threading.Thread(target=look, name=f"queue-worker-{queue}", daemon=True)
+    thread.start()
+    yield ended
+    pause.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_only_threads_of_queues_with_work_look() -> None:
+    pause, asked = Pause(), 0
+    with_work = {"reading"}
+
+    def queues_with_work() -> set[str]:
+        nonlocal asked
+        asked += 1
+        return set(with_work)
+
+    pause.queues_with_work = queues_with_work
+    with waiting_for_queue(pause, "reading") as reading, waiting_for_queue(pause, "fitting") as fitting:
+        wait_until(lambda: len(reading) > 5, "the one with work looks again and again", 10)
+        assert not fitting
+        assert asked <= 2 + len(reading), "an answer serves all threads"
+        with_work.add("fitting")
+        pause.wake()
+        wait_until(lambda: fitting, "a wake-up is not missed", 5)
+
+
+def test_a_thread_looks_itself_if_nobody_knows_which_queues_have_work() -> None:
+    pause = Pause()
+
+    def unknown() -> list[str]:
+        raise OperationalError("SELECT", {}, Exception("the database is gone"))
+
+    pause.queues_with_work = unknown
+    with waiting_for_queue(pause, "reading") as reading:
+        wait_until(lambda: len(reading) > 1, "DBOS looks, and says what is wrong", 5)
 
 
 def test_dbos_rests_is_woken_and_stops(tmp_path: Path) -> None:
