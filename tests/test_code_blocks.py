@@ -23,6 +23,7 @@ RUN_BY = {
     ("docs/cli.md", "console"): "tests/customization/cli/test_documentation.py",
     ("docs/custom-vision.md", "console"): "tests/customization/cli/test_import.py",
     ("docs/rest.md", "json"): "tests/engine/api/routes/test_outcomes.py",
+    ("docs/scale.md", "json"): "tests/benchmarks/test_scale.py",
     ("docs/engine.md", "sql"): "tests/engine/store/test_postgresql.py",
     ("docs/learning.md", "python"): "tests/engine/jobs/test_detector_killed.py",
     ("docs/gitops.md", "bash"): "tests/pipeline/test_workflows.py",

@@ -1,8 +1,12 @@
 """What larger trainings take, from the seconds of small ones."""
 
+import json
+import re
+
 import pytest
 
-from benchmarks.scale import WORKERS, Costs, Measured, costs_of, rows
+from benchmarks.scale import IMAGES, PRICE_PER_CORE_HOUR, WORKERS, Costs, Measured, costs_of, markdown, rows
+from tests.support.places import DOCS
 
 
 def test_costs_are_the_lines_through_few_and_many_images() -> None:
@@ -27,3 +31,13 @@ def test_more_workers_are_faster_and_not_cheaper() -> None:
     hours, core_hours = [row[1] for row in table], [row[2] for row in table]
     assert hours == sorted(hours, reverse=True)
     assert core_hours == sorted(core_hours)
+
+
+def test_the_page_has_the_table_of_the_seconds_that_it_states() -> None:
+    page = (DOCS / "scale.md").read_text()
+    found = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    costs = costs_of(Measured(**json.loads(found[1])))
+    assert markdown(costs, IMAGES, PRICE_PER_CORE_HOUR) in page
+    assert f"{1000 * costs.shared:.1f} ms" in page
+    assert f"{1000 * costs.alone:.2f} ms" in page
