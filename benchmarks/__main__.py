@@ -27,6 +27,7 @@ from benchmarks import (
     studio_cost,
     views,
 )
+from tests.support.interrupts import heed_interrupts
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
@@ -56,6 +57,7 @@ BENCHMARKS = {
 
 
 def main() -> int:
+    heed_interrupts()
     arguments = sys.argv[1:]
     chosen = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "all"
     if chosen == "all" and not arguments:

@@ -8,10 +8,16 @@ import pytest
 
 from tests.postgresql import NOT_INSTALLED, PostgreSQL, binaries, running_postgresql
 from tests.support.ci import IN_CI
+from tests.support.interrupts import heed_interrupts
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--alone", action="store_true", help="run only the tests marked `alone`, which parallel runs leave out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the processes of pytest-xdist inherit it
+        heed_interrupts()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
