@@ -95,8 +95,10 @@ class Script:
 
     def close(self) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         stop(self._process)
+        self._process.stdout.close()
 
     def __enter__(self) -> Self:
         return self
