@@ -1,7 +1,7 @@
 """How well a classifier does, estimated from its training images: each is judged by classifiers that had not seen it."""
 
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,10 @@ class HeldOut:
     def repeated(self, labels: NDArray[Label]) -> NDArray[Label]:
         """The labels of these images, once for each way to fold: [r · m, …], of the labels of all training images, [n, …]."""
         return np.concatenate([labels[self.rows]] * len(self.foldings))
+
+    def of_sample(self, images: int, count: int) -> Self:
+        """The same, if there are `count` training images in all, and the classifiers had a sample of `images` of them."""
+        return replace(self, learnt_share=self.learnt_share * images / count)
 
     def interval(self, accuracy: float) -> tuple[float, float]:
         """Where the accuracy of the final classifier is with a probability of about 95 %, for its estimate 0…1.

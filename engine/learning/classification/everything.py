@@ -1,7 +1,7 @@
 """Fits a recipe on more images than fit into memory, of which a sample has been looked at.
 
 The images of the sample, and those that look nearly the same, are summed apart. The sums of the others give a classifier that
-has seen none of them, and is judged by them.
+has seen none of them. If it learnt from most of all images, it is judged by them.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,9 @@ from vision_customization.engine.learning.near_duplicates import near_any, unit_
 SAMPLE_IMAGES = 20_000
 """More images than this are sampled to choose and calibrate a recipe."""
 _OF_TAG_LEAST = 8
-"""Images of each tag in the sample, if it has twice as many."""
+"""Images with each tag in the sample, and images without it, if there are twice as many."""
+_LEARNT_SHARE_LEAST = 0.5
+"""The least share of all images that a classifier judging the sample must have learnt from (`SummedUp.others_judge`)."""
 
 
 class Everything(Protocol):
@@ -49,7 +51,11 @@ class Everything(Protocol):
 
 def sample_rows(tags: csr_array, images: int = SAMPLE_IMAGES) -> Labels:
     """About so many rows of bool [n, k], rising: the first ones of each tag, in proportion to its images, but at least 8, or
-    half of them, rounded up. All rows if they are not more than `images`. A row of several tags counts for the rarest."""
+    half of them, rounded up. All rows if they are not more than `images`. A row of several tags counts for the rarest.
+
+    If it then has fewer than 8 rows with a tag, or fewer than half of them, the first of the others with it are added. So are
+    rows without a tag.
+    """
     count = tags.shape[0]
     if count <= images:
         return np.arange(count)
@@ -60,8 +66,34 @@ def sample_rows(tags: csr_array, images: int = SAMPLE_IMAGES) -> Labels:
     np.minimum.at(rarest, np.repeat(np.arange(count), np.diff(tags.indptr)), rank[tags.indices])
     order = np.argsort(rarest, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(rarest[order])) + 1)
-    taken = [of_tag[: max(min(-(-len(of_tag) // 2), _OF_TAG_LEAST), len(of_tag) * images // count)] for of_tag in members]
-    return np.sort(np.concatenate(taken))
+    taken = np.zeros(count, np.bool_)
+    for of_tag in members:
+        taken[of_tag[: max(_least(len(of_tag)), len(of_tag) * images // count)]] = True
+    _add_both_kinds(taken, tags, counts)
+    return np.flatnonzero(taken)
+
+
+def _least(rows: int) -> int:
+    """How many of such rows a sample has at least."""
+    return min(-(-rows // 2), _OF_TAG_LEAST)
+
+
+def _add_both_kinds(taken: NDArray[np.bool_], tags: csr_array, counts: Labels) -> None:
+    """Add the first rows with and without each tag to those that are taken, bool [n], where too few of them are."""
+    by_tag, count = tags.tocsc(), len(taken)
+    with_tag = np.asarray(tags[taken].sum(axis=0)).ravel()
+    without = int(taken.sum()) - with_tag
+
+    def add(rows: Labels) -> None:
+        missing = _least(len(rows)) - int(taken[rows].sum())
+        taken[rows[~taken[rows]][: max(missing, 0)]] = True
+
+    for tag, total in enumerate(counts.tolist()):
+        rows = by_tag.indices[by_tag.indptr[tag] : by_tag.indptr[tag + 1]]
+        if with_tag[tag] < _least(total):
+            add(rows)
+        if without[tag] < _least(count - total):
+            add(np.setdiff1d(np.arange(count), rows, assume_unique=True))
 
 
 @dataclass(frozen=True)
@@ -72,6 +104,21 @@ class SummedUp:
     blocks: tuple[Block, ...]
     others: HeadSums
     alike: HeadSums
+
+    @property
+    def learnt_share(self) -> float:
+        """The share of all images, 0…1, that a classifier of the others learnt from."""
+        return self.others.images / (self.others.images + self.alike.images)
+
+    @property
+    def others_judge(self) -> bool:
+        """Whether a classifier of the others says more about the final one than cross-validation within the sample.
+
+        It does with at least half of all images: then it learnt from at least as many as the sample has, whose folds give only
+        four fifths of them. Of a dataset just above the size of a sample, or whose images nearly all look like the sample's,
+        the others are few.
+        """
+        return self.learnt_share >= _LEARNT_SHARE_LEAST
 
 
 def sum_up(

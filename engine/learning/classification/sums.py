@@ -151,8 +151,8 @@ class HeadSums:
 
     @property
     def mean(self) -> Matrix:
-        """The mean vector of all images, float64 [d], if they have one reference."""
-        result: Matrix = self.reference[0] + _HEAD_UNIT * self.total / self.images
+        """The mean vector of all images, float64 [d], if they have one reference; without images, the reference."""
+        result: Matrix = self.reference[0] + _HEAD_UNIT * self.total / max(self.images, 1)
         return result
 
     @property
@@ -163,7 +163,7 @@ class HeadSums:
         if len(self.reference) > 1:
             shift = self.by_tag / np.sqrt(np.maximum(self.counts, 1))[:, None]
         else:
-            shift = self.total[None] / np.sqrt(self.images)
+            shift = self.total[None] / np.sqrt(max(self.images, 1))
         products -= shift.T @ shift
         products *= _HEAD_UNIT**2
         return products

@@ -114,7 +114,8 @@ def train_classifier(
         labels: int64 [n], positions in `tags`.
         tags: the k tags' names.
         everything: all images, if `features` and `labels` are only of a sample (`everything.sample_rows`). The recipe is chosen
-            on the sample and fitted on all images. `HeldOut.rows` are of the sample, and there is no outlook.
+            on the sample and fitted on all images. `HeldOut.rows` are of the sample, and there is no outlook. If the images
+            unlike the sample are fewer than half, calibration and `held_out` are those of cross-validation within the sample.
         deadline_seconds: after this time, no further recipe is tried and the best so far is used. The default is tried, and
             the last fit run, in any case.
         progress: called with the share done (0…1) and the current activity.
@@ -158,7 +159,7 @@ def train_classifier(
             report(0.9 + 0.1 * share, "fitting on all images")
 
         classifier, judged = _fit_on_all(recipe, sharpness, features, labels, groups, tags, everything, summed_up)
-        held_out = judged or held_out
+        held_out = judged or (held_out and held_out.of_sample(len(labels), everything.tags.shape[0]))
     report(1.0, "trained")
     facts = trial_facts(trials, recipe, DEFAULT) | ({} if curve is None else {"learningCurve": _points(curve)})
     if everything is not None:
@@ -176,19 +177,19 @@ def _fit_on_all(
     everything: Everything,
     report: Callable[[float], None],
 ) -> tuple[Classifier, HeldOut | None]:
-    """The recipe, fitted on all images, and what a classifier that learnt from the images unlike the sample says of the sample;
-    None if that are too few. `features`, `labels` and `groups` are the sample's."""
+    """The recipe, fitted on all images, and what a classifier that learnt from the images unlike the sample says of the sample.
+    If it learnt from too few, or too few are judged, that is None, and `sharpness` stays. `features`, `labels` and `groups` are
+    the sample's."""
     summed = sum_up(recipe, features, everything, one_tag=True, report=report)
     x = apply_blocks(summed.blocks, features)
     judged = np.flatnonzero(summed.others.counts[labels] > 0)
     held_out = None
-    if len(judged) >= IMAGES_MIN:
+    if summed.others_judge and len(judged) >= IMAGES_MIN:
         scores = summed_head(recipe, summed.others).scores(x[judged])[None]
         fitted = fit_sharpness(scores, labels[judged])
         sharpness = temper_sharpness(fitted, everything.tags.indices.astype(np.int64))
         probabilities = softmax(fitted * scores, axis=2).astype(np.float32)
-        share = summed.others.images / everything.tags.shape[0]
-        held_out = HeldOut(judged, probabilities, len(np.unique(groups[judged])), share)
+        held_out = HeldOut(judged, probabilities, len(np.unique(groups[judged])), summed.learnt_share)
     whole = summed.others + summed.alike
     head = summed_head(recipe, whole).scaled(sharpness)
     novelty = fit_novelty(x, labels, len(tags), groups, spread_of(whole))

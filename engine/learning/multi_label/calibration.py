@@ -1,11 +1,12 @@
 """Calibrates the probabilities of independent tags, on scores of images that the heads have not seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from vision_customization.engine.learning.classification.heads import LinearHead
 from vision_customization.engine.learning.multi_label.heads import Present
@@ -13,23 +14,36 @@ from vision_customization.engine.learning.multi_label.heads import Present
 SLOPE_UNFITTED = 4.0
 """For heads that could not be tried on unseen images: about the value that is fitted with few images per tag."""
 
+Odds = NDArray[np.float64]
+"""The logarithms of the tags' odds, or differences of them, float64 [k]."""
+
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities are `sigmoid(slope · scores + offsets)`; offsets float64 [k]."""
+    """Probabilities are `sigmoid(slope · scores + offsets)`."""
 
     slope: float
-    offsets: NDArray[np.float64]
+    offsets: Odds
 
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64 […, k] → float64 […, k]."""
         result: NDArray[np.float64] = expit(self.slope * scores + self.offsets)
         return result
 
+    def moved(self, shift: Odds | None) -> Self:
+        """With the logarithms of the tags' odds moved by `shift`, if any."""
+        return self if shift is None else replace(self, offsets=self.offsets + shift)
+
     def applied_to(self, head: LinearHead) -> LinearHead:
         """The head whose scores are the logarithms of the calibrated odds."""
         scaled = head.scaled(self.slope)
         return LinearHead(scaled.weights, scaled.bias + self.offsets)
+
+
+def moved(probabilities: NDArray[np.floating], shift: Odds) -> NDArray[np.float64]:
+    """The probabilities, […, k], with the logarithms of the tags' odds moved by `shift`: float64 […, k]."""
+    result: NDArray[np.float64] = expit(logit(probabilities.astype(np.float64)) + shift)
+    return result
 
 
 def prior_log_odds(counts: NDArray[np.int64], images: int) -> NDArray[np.float64]:

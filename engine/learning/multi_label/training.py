@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.classifier import Classifier, Features, apply_blocks
-from vision_customization.engine.learning.classification.everything import Everything, sum_up
-from vision_customization.engine.learning.classification.heads import Labels
+from vision_customization.engine.learning.classification.everything import Everything, SummedUp, sum_up
+from vision_customization.engine.learning.classification.heads import Labels, Samples
 from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe, group_alike
-from vision_customization.engine.learning.classification.selection import FOLDS, choose, trial_facts
+from vision_customization.engine.learning.classification.selection import FOLDS, IMAGES_MIN, choose, trial_facts
 from vision_customization.engine.learning.classification.sums import spread_of
 from vision_customization.engine.learning.classification.training import Progress, with_novelty
 from vision_customization.engine.learning.classification.views import views_in
@@ -21,15 +22,15 @@ from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.estimate import HeldOut
 from vision_customization.engine.learning.multi_label.calibration import (
     Calibration,
+    Odds,
     fit_calibration,
+    moved,
     prior_log_odds,
     uncalibrated,
 )
 from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads, summed_tag_heads
-from vision_customization.engine.learning.multi_label.selection import DEFAULT, run_trials
+from vision_customization.engine.learning.multi_label.selection import DEFAULT, TagTrial, run_trials
 from vision_customization.engine.learning.multi_label.thresholds import THRESHOLD_UNFITTED, choose_thresholds
-
-Thresholds = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ def train_multi_label(
     """Train a classifier that gives each image any number of tags.
 
     The arguments are those of `train_classifier`, but for `present`, bool [n, k]: whether an image has a tag. An image without
-    tags shows none of them.
+    tags shows none of them. Calibration, thresholds and `held_out` have the tags' shares of all images, not of the sample.
 
     Raises:
         LearningError: `diverged` if no image has a tag, or every image has it.
     """
-    _check(features, present, tags)
+    _check(features, present, tags, present if everything is None else everything.tags)
     started = time.monotonic()
     report = progress or (lambda _share, _stage: None)
 
@@ -74,41 +75,36 @@ def train_multi_label(
     report(0.0, f"trying recipe 1 of {len(RECIPES)}")
     groups = group_alike(features, [row.tobytes() for row in present])
     trials = run_trials(features, present, groups, seed=seed, go_on=go_on)
-    held_out = None
-    if trials:
-        best = choose(trials, present.sum() / len(tags))
-        recipe, calibration, thresholds = best.recipe, best.calibration, choose_thresholds(best.probabilities)
-        count = len(np.unique(groups))
-        held_out = HeldOut(np.arange(len(present)), best.probabilities.astype(np.float32), count, 1 - 1 / FOLDS)
-    else:
-        recipe, calibration = DEFAULT.within(views_in(features.shape[1])), uncalibrated(present)
-        thresholds = (THRESHOLD_UNFITTED,) * len(tags)
+    best = choose(trials, present.sum() / len(tags)) if trials else None
+    recipe = best.recipe if best is not None else DEFAULT.within(views_in(features.shape[1]))
     report(0.9, "fitting on all images")
     if everything is None:
-        classifier = _fit(recipe, calibration, thresholds, features, present, tags)
-        classifier = with_novelty(classifier, features, groups=groups)
+        decision = _by_folds(best, present, groups)
+        classifier = with_novelty(_fit(recipe, decision, features, present, tags), features, groups=groups)
     else:
 
         def summed_up(share: float) -> None:
             report(0.9 + 0.1 * share, "fitting on all images")
 
-        classifier, held_out = _fit_on_all(recipe, features, present, groups, tags, everything, summed_up)
+        classifier, decision = _fit_on_all(recipe, best, features, present, groups, tags, everything, summed_up)
     report(1.0, "trained")
     facts = trial_facts(trials, recipe, DEFAULT, accuracy="meanAveragePrecision")
     if everything is not None:
         facts["sampledImages"] = len(present)
-    return TrainedMultiLabel(classifier, facts, held_out)
+    return TrainedMultiLabel(classifier, facts, decision.held_out)
 
 
-def _check(features: Features, present: Present, tags: Sequence[str]) -> None:
+def _check(features: Features, present: Present, tags: Sequence[str], of_all: Present | csr_array) -> None:
+    """Check the arguments of `train_multi_label`; `of_all` are the tags of all images, bool [n, k]."""
     if features.ndim != 2 or len(features) != len(present):
         raise ValueError(f"features are {features.shape}, expected ({len(present)}, dimensions)")
     views_in(features.shape[1])
     if present.shape[1:] != (len(tags),):
         raise ValueError(f"labels are {present.shape}, expected ({len(features)}, {len(tags)})")
+    counts = np.asarray(of_all.sum(axis=0)).ravel()
     for undecided, which, advice in (
-        (~present.any(axis=0), "are on no image", "Add images with them, or drop the tags"),
-        (present.all(axis=0), "are on every image", "Add images without them, or drop the tags"),
+        (counts == 0, "are on no image", "Add images with them, or drop the tags"),
+        (counts == of_all.shape[0], "are on every image", "Add images without them, or drop the tags"),
     ):
         names = [repr(tags[index]) for index in np.flatnonzero(undecided).tolist()]
         if names:
@@ -118,46 +114,86 @@ def _check(features: Features, present: Present, tags: Sequence[str]) -> None:
         raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features contain values that are not finite")
 
 
-def _fit(
-    recipe: Recipe, calibration: Calibration, thresholds: Thresholds, features: Features, present: Present, tags: Sequence[str]
-) -> Classifier:
+@dataclass(frozen=True)
+class _Decision:
+    """How scores become probabilities and tags, and what they say of images that their heads had not seen."""
+
+    calibration: Calibration
+    thresholds: tuple[float, ...]
+    held_out: HeldOut | None
+
+
+def _by_folds(best: TagTrial | None, present: Present, groups: Labels, shift: Odds | None = None) -> _Decision:
+    """By cross-validation, if there was one. `shift` is what the logarithms of the tags' odds differ by in all images, float64
+    [k], if `present` is of a sample."""
+    if best is None:
+        return _Decision(uncalibrated(present).moved(shift), (THRESHOLD_UNFITTED,) * present.shape[1], None)
+    probabilities = best.probabilities if shift is None else moved(best.probabilities, shift)
+    thresholds = choose_thresholds(probabilities, shift)
+    rows, count = np.arange(len(present)), len(np.unique(groups))
+    held_out = HeldOut(rows, probabilities.astype(np.float32), count, 1 - 1 / FOLDS)
+    return _Decision(best.calibration.moved(shift), thresholds, held_out)
+
+
+def _fit(recipe: Recipe, decision: _Decision, features: Features, present: Present, tags: Sequence[str]) -> Classifier:
     """The recipe's heads on these images, with the calibration multiplied in."""
     blocks = recipe.fit_blocks(features)
-    head = calibration.applied_to(fit_tag_heads(apply_blocks(blocks, features), present, recipe.shrinkage))
-    return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32), thresholds)
+    head = decision.calibration.applied_to(fit_tag_heads(apply_blocks(blocks, features), present, recipe.shrinkage))
+    weights, bias = head.weights.astype(np.float32), head.bias.astype(np.float32)
+    return Classifier(tuple(tags), blocks, weights, bias, decision.thresholds)
 
 
 def _fit_on_all(
     recipe: Recipe,
+    best: TagTrial | None,
     features: Features,
     present: Present,
     groups: Labels,
     tags: Sequence[str],
     everything: Everything,
     report: Callable[[float], None],
-) -> tuple[Classifier, HeldOut]:
-    """The recipe's heads, fitted on all images, and what heads that learnt from the images unlike the sample say of the sample.
-    `features`, `present` and `groups` are the sample's."""
+) -> tuple[Classifier, _Decision]:
+    """The recipe's heads, fitted on all images. Heads that learnt from the images unlike the sample judge it or, if these are
+    too few, those of cross-validation within it. `best`, `features`, `present` and `groups` are the sample's."""
     summed = sum_up(recipe, features, everything, one_tag=False, report=report)
     x = apply_blocks(summed.blocks, features)
-    scores = summed_tag_heads(summed.others, recipe.shrinkage).scores(x)[None]
-    calibration = fit_calibration(scores, present)
-    probabilities = calibration.probabilities(scores)
     whole = summed.others + summed.alike
     # A rare tag is on a greater share of the sample than of all images.
-    offsets = (
-        calibration.offsets - prior_log_odds(present.sum(axis=0), len(present)) + prior_log_odds(whole.counts, whole.images)
-    )
-    head = Calibration(calibration.slope, offsets).applied_to(summed_tag_heads(whole, recipe.shrinkage))
-    kinds = np.zeros(len(x), np.int64)
-    classifier = Classifier(
-        tuple(tags),
-        summed.blocks,
-        head.weights.astype(np.float32),
-        head.bias.astype(np.float32),
-        choose_thresholds(probabilities),
-        fit_novelty(x, kinds, 1, groups, spread_of(whole)),
-    )
-    share = summed.others.images / whole.images
-    rows = np.arange(len(present))
-    return classifier, HeldOut(rows, probabilities.astype(np.float32), len(np.unique(groups)), share)
+    shift = prior_log_odds(whole.counts, whole.images) - prior_log_odds(present.sum(axis=0), len(present))
+    decision = _by_folds(best, present, groups, shift)
+    if decision.held_out is not None:
+        decision = _by_others(recipe, decision, summed, x, present, groups, shift) or replace(
+            decision, held_out=decision.held_out.of_sample(len(present), whole.images)
+        )
+    head = decision.calibration.applied_to(summed_tag_heads(whole, recipe.shrinkage))
+    novelty = fit_novelty(x, np.zeros(len(x), np.int64), 1, groups, spread_of(whole))
+    weights, bias = head.weights.astype(np.float32), head.bias.astype(np.float32)
+    return Classifier(tuple(tags), summed.blocks, weights, bias, decision.thresholds, novelty), decision
+
+
+def _by_others(
+    recipe: Recipe,
+    by_folds: _Decision,
+    summed: SummedUp,
+    x: Samples,
+    present: Present,
+    groups: Labels,
+    shift: Odds,
+) -> _Decision | None:
+    """By heads that learnt from the images unlike the sample, whose vectors are `x`. A tag that all of those images have, or
+    none, keeps its threshold, and the images that differ from them are not judged. None if the heads learnt from too few
+    images, or fewer than 8 are judged."""
+    counts, images = summed.others.counts, summed.others.images
+    tried = (counts > 0) & (counts < images)
+    rows = np.flatnonzero((tried | (present == (counts > 0))).all(axis=1))
+    if not summed.others_judge or not tried.any() or len(rows) < IMAGES_MIN:
+        return None
+    scores = summed_tag_heads(summed.others, recipe.shrinkage).scores(x)[None]
+    fitted = fit_calibration(scores[:, :, tried], present[:, tried])
+    offsets = prior_log_odds(present.sum(axis=0), len(present))
+    offsets[tried] = fitted.offsets
+    calibration = Calibration(fitted.slope, offsets).moved(shift)
+    probabilities = calibration.probabilities(scores)
+    thresholds = np.where(tried, choose_thresholds(probabilities, shift), by_folds.thresholds)
+    held_out = HeldOut(rows, probabilities[:, rows].astype(np.float32), len(np.unique(groups[rows])), summed.learnt_share)
+    return _Decision(calibration, tuple(thresholds.tolist()), held_out)

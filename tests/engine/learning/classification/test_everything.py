@@ -6,8 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from scipy.special import logit
 
-from vision_customization.engine.learning import LearningError, train_classifier, train_multi_label
+from tests.support.made_features import make_multi_label_features
+from vision_customization.engine.learning import (
+    LearningError,
+    TrainedClassifier,
+    TrainedMultiLabel,
+    train_classifier,
+    train_multi_label,
+)
 from vision_customization.engine.learning.classification.classifier import apply_blocks
 from vision_customization.engine.learning.classification.everything import sample_rows, sum_up
 from vision_customization.engine.learning.classification.novelty import fit_novelty
@@ -148,6 +156,90 @@ def test_a_training_from_a_sample_is_judged_by_what_has_not_seen_it(several: boo
     assert unlike > alike
 
 
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    ("images", "copies", "sampled"),
+    [
+        (154, 1, 150),  # the others are 4 images
+        (290, 1, 150),  # just under half
+        (60, 4, 60),  # all others look like the sample
+        (61, 4, 60),  # one picture does not
+    ],
+)
+def test_a_sample_that_the_others_cannot_judge_is_judged_by_its_own_folds(
+    several: bool, images: int, copies: int, sampled: int
+) -> None:
+    features, labels = made(images, 3, noise=4.0)
+    order = np.random.default_rng(1).permutation(images)
+    features, labels = np.tile(features[order], (copies, 1)), np.tile(labels[order], copies)
+    count, names, tags = images * copies, list("abc"), one_tag_each(labels, 3)
+    everything = Batches(features, tags, np.arange(sampled), np.random.default_rng(2).permutation(count), (100,))
+    here = features[:sampled]
+    trained: TrainedClassifier | TrainedMultiLabel
+    alone: TrainedClassifier | TrainedMultiLabel
+    if several:
+        present = tags.toarray()[:sampled]
+        trained = train_multi_label(here, present, names, everything=everything)
+        alone = train_multi_label(here, present, names)
+        assert trained.classifier.thresholds == pytest.approx(alone.classifier.thresholds, abs=0.05)
+    else:
+        trained = train_classifier(here, labels[:sampled], names, everything=everything)
+        alone = train_classifier(here, labels[:sampled], names)
+    assert trained.held_out is not None
+    assert alone.held_out is not None
+    assert trained.held_out.learnt_share == pytest.approx(alone.held_out.learnt_share * sampled / count)
+    assert trained.held_out.groups == alone.held_out.groups
+    np.testing.assert_array_equal(trained.held_out.rows, alone.held_out.rows)
+    np.testing.assert_allclose(trained.held_out.foldings, alone.held_out.foldings, atol=0.05 if several else 0)
+    found, expected = trained.classifier.probabilities(here), alone.classifier.probabilities(here)
+    assert np.abs(found - expected).mean() < 0.1
+
+
+def test_several_tags_are_judged_only_where_the_others_have_both_kinds() -> None:
+    features, labels = made(400, 3, noise=4.0)
+    present = np.zeros((400, 5), np.bool_)
+    present[np.arange(400), labels] = True
+    present[7, 3] = True  # on one image, of the sample
+    present[:, 4] = True
+    present[14, 4] = False  # on all others
+    sample = np.sort(np.concatenate([np.arange(0, 400, 7), [1, 2, 3]]))
+    everything = Batches(features, csr_array(present), sample, np.arange(400), (100,))
+    trained = train_multi_label(features[sample], present[sample], list("abcde"), everything=everything)
+    assert trained.held_out is not None
+    assert trained.held_out.learnt_share == 1 - len(sample) / 400
+    np.testing.assert_array_equal(sample[trained.held_out.rows], sample[~np.isin(sample, [7, 14])])
+    assert np.isfinite(trained.held_out.foldings).all()
+    found = trained.classifier.probabilities(features) >= np.array(trained.classifier.thresholds)
+    np.testing.assert_array_equal(np.flatnonzero(found[:, 3]), [7])
+    assert found[present[:, 4], 4].all()
+
+
+@pytest.mark.parametrize(("others_judge", "images"), [(True, 2000), (False, 300)])
+def test_a_tag_that_is_rarer_in_all_images_than_in_the_sample_is_found(others_judge: bool, images: int) -> None:
+    """The sample has 8 of 16 images with the tag and one in twenty of the others, or all 16 and half of the others."""
+    random = np.random.default_rng(3)
+    present = np.zeros((images, 2), np.bool_)
+    present[:, 0] = random.random(images) < 0.5
+    present[random.permutation(images)[:16], 1] = True
+    features = make_multi_label_features(present, noise=1.0).astype(np.float16)
+    tags = csr_array(present)
+    sample = sample_rows(tags, 100) if others_judge else np.flatnonzero(present[:, 1] | (np.arange(images) % 2 > 0))
+    everything = Batches(features, tags, sample, random.permutation(images))
+    trained = train_multi_label(features[sample], present[sample], ["usual", "rare"], everything=everything)
+    classifier, held_out = trained.classifier, trained.held_out
+    assert held_out is not None
+    assert (held_out.learnt_share > 0.5) == others_judge
+    thresholds = np.array(classifier.thresholds)
+    rare = present[:, 1]
+    assert (classifier.probabilities(features) >= thresholds)[rare, 1].all()
+    assert (held_out.probabilities >= thresholds)[present[sample[held_out.rows], 1], 1].mean() >= 0.5
+    # The estimate and the classifier speak of the same odds.
+    unlike = ~present[sample[held_out.rows], 1]
+    served = classifier.probabilities(features[sample[held_out.rows]])
+    apart = logit(served[unlike, 1]).mean() - logit(held_out.probabilities[unlike, 1]).mean()
+    assert abs(apart) < 0.5
+
+
 def test_features_that_are_no_numbers_are_refused_wherever_they_are() -> None:
     features, labels = made(900, 3)
     features[777] = np.inf
@@ -181,3 +273,45 @@ def test_a_sample_of_images_with_several_tags_or_none() -> None:
     rows = sample_rows(csr_array(present), 100)
     assert (present[rows].sum(axis=0) == [94, 8, 0]).all()
     assert 110 > len(rows) >= 100
+
+
+def several_tags(images: int = 400) -> np.ndarray:
+    """bool [n, 4]: all images but three have the first tag, and half of them the second. The images with the last one have the
+    third, which is rarer, too."""
+    present = np.zeros((images, 4), np.bool_)
+    present[:, 0] = True
+    present[[-30, -20, -10], 0] = False
+    present[:, 1] = np.arange(images) < images // 2
+    present[: images // 2 : 2, 2] = True
+    present[images // 2 - 40 :, 3] = True
+    present[-30:, 2] = True
+    return present
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sample_has_images_with_and_without_each_tag(seed: int) -> None:
+    present = np.random.default_rng(seed).permutation(several_tags())
+    rows = sample_rows(csr_array(present), 40)
+    np.testing.assert_array_equal(rows, sample_rows(csr_array(present), 40))
+    for kind in (present, ~present):
+        assert (kind[rows].sum(axis=0) >= np.minimum(-(-kind.sum(axis=0) // 2), 8)).all()
+    assert 40 <= len(rows) < 60
+
+
+@pytest.mark.parametrize(("missing", "refused"), [([5], False), ([], True)])
+def test_whether_a_tag_can_be_learnt_is_asked_of_all_images(missing: list[int], refused: bool) -> None:
+    present = np.random.default_rng(0).random((200, 2)) < 0.5
+    present[:, 1] = True
+    present[missing, 1] = False
+    features = make_multi_label_features(present).astype(np.float16)
+    sample = np.arange(100, 180)  # without the image that does not have the tag
+    everything = Batches(features, csr_array(present), sample, np.arange(200), (50,))
+
+    def train() -> TrainedMultiLabel:
+        return train_multi_label(features[sample], present[sample], ["a", "b"], everything=everything)
+
+    if refused:
+        with pytest.raises(LearningError, match="1 of 2 tags are on every image: 'b'"):
+            train()
+    else:
+        assert np.isfinite(train().classifier.probabilities(features)).all()
