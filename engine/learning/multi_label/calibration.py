@@ -30,9 +30,9 @@ class Calibration:
         result: NDArray[np.float64] = expit(self.slope * scores + self.offsets)
         return result
 
-    def moved(self, shift: Odds | None) -> Self:
-        """With the logarithms of the tags' odds moved by `shift`, if any."""
-        return self if shift is None else replace(self, offsets=self.offsets + shift)
+    def moved(self, shift: Odds) -> Self:
+        """With the logarithms of the tags' odds moved by `shift`."""
+        return replace(self, offsets=self.offsets + shift)
 
     def applied_to(self, head: LinearHead) -> LinearHead:
         """The head whose scores are the logarithms of the calibrated odds."""

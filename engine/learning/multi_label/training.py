@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -122,17 +122,23 @@ class _Decision:
     thresholds: tuple[float, ...]
     held_out: HeldOut | None
 
+    def moved(self, shift: Odds) -> Self:
+        """With the logarithms of the tags' odds moved by `shift` in all probabilities and thresholds, so that the same images
+        have a tag."""
+        thresholds = tuple(moved(np.array(self.thresholds), shift).tolist())
+        held_out = self.held_out
+        if held_out is not None:
+            held_out = replace(held_out, foldings=moved(held_out.foldings, shift).astype(np.float32))
+        return type(self)(self.calibration.moved(shift), thresholds, held_out)
 
-def _by_folds(best: TagTrial | None, present: Present, groups: Labels, shift: Odds | None = None) -> _Decision:
-    """By cross-validation, if there was one. `shift` is what the logarithms of the tags' odds differ by in all images, float64
-    [k], if `present` is of a sample."""
+
+def _by_folds(best: TagTrial | None, present: Present, groups: Labels) -> _Decision:
+    """By cross-validation, if there was one."""
     if best is None:
-        return _Decision(uncalibrated(present).moved(shift), (THRESHOLD_UNFITTED,) * present.shape[1], None)
-    probabilities = best.probabilities if shift is None else moved(best.probabilities, shift)
-    thresholds = choose_thresholds(probabilities, shift)
+        return _Decision(uncalibrated(present), (THRESHOLD_UNFITTED,) * present.shape[1], None)
     rows, count = np.arange(len(present)), len(np.unique(groups))
-    held_out = HeldOut(rows, probabilities.astype(np.float32), count, 1 - 1 / FOLDS)
-    return _Decision(best.calibration.moved(shift), thresholds, held_out)
+    held_out = HeldOut(rows, best.probabilities.astype(np.float32), count, 1 - 1 / FOLDS)
+    return _Decision(best.calibration, choose_thresholds(best.probabilities), held_out)
 
 
 def _fit(recipe: Recipe, decision: _Decision, features: Features, present: Present, tags: Sequence[str]) -> Classifier:
@@ -158,13 +164,14 @@ def _fit_on_all(
     summed = sum_up(recipe, features, everything, one_tag=False, report=report)
     x = apply_blocks(summed.blocks, features)
     whole = summed.others + summed.alike
-    # A rare tag is on a greater share of the sample than of all images.
-    shift = prior_log_odds(whole.counts, whole.images) - prior_log_odds(present.sum(axis=0), len(present))
-    decision = _by_folds(best, present, groups, shift)
+    decision = _by_folds(best, present, groups)
     if decision.held_out is not None:
-        decision = _by_others(recipe, decision, summed, x, present, groups, shift) or replace(
+        decision = _by_others(recipe, decision, summed, x, present, groups) or replace(
             decision, held_out=decision.held_out.of_sample(len(present), whole.images)
         )
+    # A rare tag is on a greater share of the sample than of all images.
+    shift = prior_log_odds(whole.counts, whole.images) - prior_log_odds(present.sum(axis=0), len(present))
+    decision = decision.moved(shift)
     head = decision.calibration.applied_to(summed_tag_heads(whole, recipe.shrinkage))
     novelty = fit_novelty(x, np.zeros(len(x), np.int64), 1, groups, spread_of(whole))
     weights, bias = head.weights.astype(np.float32), head.bias.astype(np.float32)
@@ -178,7 +185,6 @@ def _by_others(
     x: Samples,
     present: Present,
     groups: Labels,
-    shift: Odds,
 ) -> _Decision | None:
     """By heads that learnt from the images unlike the sample, whose vectors are `x`. A tag that all of those images have, or
     none, keeps its threshold, and the images that differ from them are not judged. None if the heads learnt from too few
@@ -192,8 +198,8 @@ def _by_others(
     fitted = fit_calibration(scores[:, :, tried], present[:, tried])
     offsets = prior_log_odds(present.sum(axis=0), len(present))
     offsets[tried] = fitted.offsets
-    calibration = Calibration(fitted.slope, offsets).moved(shift)
+    calibration = Calibration(fitted.slope, offsets)
     probabilities = calibration.probabilities(scores)
-    thresholds = np.where(tried, choose_thresholds(probabilities, shift), by_folds.thresholds)
+    thresholds = np.where(tried, choose_thresholds(probabilities), by_folds.thresholds)
     held_out = HeldOut(rows, probabilities[:, rows].astype(np.float32), len(np.unique(groups[rows])), summed.learnt_share)
     return _Decision(calibration, tuple(thresholds.tolist()), held_out)

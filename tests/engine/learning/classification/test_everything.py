@@ -203,8 +203,16 @@ def test_several_tags_are_judged_only_where_the_others_have_both_kinds() -> None
     present[:, 4] = True
     present[14, 4] = False  # on all others
     sample = np.sort(np.concatenate([np.arange(0, 400, 7), [1, 2, 3]]))
-    everything = Batches(features, csr_array(present), sample, np.arange(400), (100,))
-    trained = train_multi_label(features[sample], present[sample], list("abcde"), everything=everything)
+    trained, again = (
+        train_multi_label(
+            features[sample],
+            present[sample],
+            list("abcde"),
+            everything=Batches(features, csr_array(present), sample, np.random.default_rng(seed).permutation(400), stops),
+        )
+        for seed, stops in enumerate([(100,), (30, 200)])
+    )
+    assert trained.classifier.to_npz() == again.classifier.to_npz()
     assert trained.held_out is not None
     assert trained.held_out.learnt_share == 1 - len(sample) / 400
     np.testing.assert_array_equal(sample[trained.held_out.rows], sample[~np.isin(sample, [7, 14])])

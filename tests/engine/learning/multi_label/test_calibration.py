@@ -3,7 +3,7 @@ import pytest
 from scipy.special import expit
 
 from vision_customization.engine.learning.classification.heads import LinearHead
-from vision_customization.engine.learning.multi_label.calibration import fit_calibration
+from vision_customization.engine.learning.multi_label.calibration import fit_calibration, moved, prior_log_odds
 from vision_customization.engine.learning.multi_label.metrics import expected_calibration_error
 from vision_customization.engine.learning.multi_label.thresholds import choose_thresholds
 
@@ -57,3 +57,25 @@ def test_with_many_images_a_threshold_is_that_of_the_best_f1() -> None:
             return float(2 * hits / (found.sum() + present[:, tag].sum()))
 
         assert f1(threshold) > max(f1(least) for least in np.arange(0.02, 0.99, 0.01)) - 0.005
+
+
+@pytest.mark.parametrize("deviation", [0.08, 0.12, 0.16])
+def test_a_tag_on_8_images_of_a_sample_and_16_of_a_million_is_found_as_in_the_sample(deviation: float) -> None:
+    """The other tag is harder to tell, so the slope common to both is low for this one."""
+    images, sampled = 1_000_000, 20_000
+    random = np.random.default_rng(0)
+    present = np.zeros((images, 2), np.bool_)
+    present[:, 0] = random.random(images) < 0.5
+    present[:8, 1] = present[-8:, 1] = True
+    scores = present - 0.5 + [0.3, deviation] * random.standard_normal(present.shape)
+    calibration = fit_calibration(scores[None, :sampled], present[:sampled])
+    shift = prior_log_odds(present.sum(axis=0), images) - prior_log_odds(present[:sampled].sum(axis=0), sampled)
+    assert shift == pytest.approx([0, np.log(16.5 / 1_000_000) - np.log(8.5 / 20_000)], abs=0.03)
+    of_sample, served = (each.probabilities(scores) for each in (calibration, calibration.moved(shift)))
+    np.testing.assert_allclose(served, moved(of_sample, shift), rtol=1e-6)
+    thresholds = np.array(choose_thresholds(of_sample[None, :sampled]))
+    found = served >= moved(thresholds, shift)
+    np.testing.assert_array_equal(found, of_sample >= thresholds)
+    assert found[present[:, 1], 1].sum() >= 6
+    assert found[~present[:, 1], 1].sum() <= 1
+    assert (served >= thresholds)[:, 1].sum() <= 1  # which is why they are moved
