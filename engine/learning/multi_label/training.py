@@ -196,9 +196,8 @@ def _by_others(
         return None
     scores = summed_tag_heads(summed.others, recipe.shrinkage).scores(x)[None]
     fitted = fit_calibration(scores[:, :, tried], present[:, tried])
-    offsets = prior_log_odds(present.sum(axis=0), len(present))
-    offsets[tried] = fitted.offsets
-    calibration = Calibration(fitted.slope, offsets)
+    prior = prior_log_odds(present.sum(axis=0), len(present))
+    calibration = Calibration(fitted.slope, prior + (fitted.offsets - prior[tried])[0])
     probabilities = calibration.probabilities(scores)
     thresholds = np.where(tried, choose_thresholds(probabilities), by_folds.thresholds)
     held_out = HeldOut(rows, probabilities[:, rows].astype(np.float32), len(np.unique(groups[rows])), summed.learnt_share)
