@@ -41,6 +41,7 @@ ANALYZE_LIMIT = 1.3
 TAIL_LIMIT = 3.0
 WHILE_TRAINING_LIMIT = 2.0
 CLIENTS = 32
+PHOTO_WIDTH = 1024
 IMAGES_LEAST = 20
 """Per tag, to compare servers: more images in all than calls in hand and features that the engine keeps."""
 THROUGHPUT_LIMIT = 0.8
@@ -252,7 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     instead.add_argument(
         "--before", type=Path, metavar="CHECKOUT", help="compare with the engine of another checkout, such as an older one"
     )
-    parser.add_argument("--width", type=int, help="with --peers: enlarge the images that are sent to so many pixels")
+    width = "with --peers: width of the photos that are sent, or 0 to send images of 250 pixels (default: %(default)s)"
+    parser.add_argument("--width", type=int, default=PHOTO_WIDTH, metavar="PIXELS", help=width)
     parser.add_argument(
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "speed.json", help="where the figures go"
     )
@@ -268,12 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     sizes = Sizes(rounds=options.rounds, images_a_tag=options.images, throughput_seconds=options.seconds)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
-    # In a shell's background jobs, SIGINT is ignored, also by the processes that they start. Pulumi ends its plugins with
-    # SIGINT, and waits for five seconds if that does not help.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="vision-speed-") as work:
         if options.peers:
-            load = Load(options.rounds, options.seconds, options.images, options.width)
+            load = Load(options.rounds, options.seconds, options.images, options.width or None)
             try:
                 figures = measure_peers(Path(work), load, console)
             except ToolchainError as error:

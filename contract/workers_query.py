@@ -11,6 +11,6 @@ WORKERS_QUERY = (
     " AND status IN ('ENQUEUED', 'PENDING'))"
 )
 """A worker for each job that waits or runs (training, evaluation, product recognition or batch prediction run, content index,
-inspection), and one for each eight shards of images. A job has 64 shards in its queue at most, so a large one alone asks for
-nine workers. What runs counts, too: otherwise the autoscaler would remove the last worker during its job, and a job whose
+inspection), and one for each eight shards of images. A job has 128 shards in its queue at most, so a large one asks for
+17 workers. What runs counts, too: otherwise the autoscaler would remove the last worker during its job, and a job whose
 worker died would wait until the next job arrives."""

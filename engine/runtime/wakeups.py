@@ -222,7 +222,7 @@ class PostgreSQLWakeups(Wakeups):
                     _log.warning("wake-ups pause: PostgreSQL does not answer (%s); it is tried again", type(error).__name__)
                 if self._closing:
                     return
-                select.select([self._poked], [], [], _BACKOFF.wait_seconds(failures))
+                _wait_for_input(self._poked.fileno(), seconds=_BACKOFF.wait_seconds(failures))
                 self._forget_pokes()
 
     def _converse(self, connection: "psycopg.Connection[Any]") -> None:
@@ -235,7 +235,7 @@ class PostgreSQLWakeups(Wakeups):
                 self._tell()
             if self._closing:
                 return
-            select.select([connection.fileno(), self._poked.fileno()], [], [])
+            _wait_for_input(connection.fileno(), self._poked.fileno())
             self._forget_pokes()
 
     def _poke(self) -> None:
@@ -245,3 +245,11 @@ class PostgreSQLWakeups(Wakeups):
     def _forget_pokes(self) -> None:
         with contextlib.suppress(BlockingIOError):  # there are none
             self._poked.recv(_BYTES_AT_ONCE)
+
+
+def _wait_for_input(*descriptors: int, seconds: float | None = None) -> None:
+    """Wait until one of them can be read. Unlike `select`, with any number of open files."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    poll.poll(None if seconds is None else 1000 * seconds)

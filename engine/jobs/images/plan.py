@@ -87,15 +87,22 @@ class Plan:
     def shards(self) -> tuple[Shard, ...]:
         return tuple(chain.from_iterable(self._shards_of(index) for index in range(len(self.parts))))
 
+    def shard(self, part: int, index: int) -> Shard:
+        """Shard number `index` of a part. Raises IndexError if the part has fewer."""
+        images = len(self.parts[part].images)
+        start = index * shard_images(images)
+        if not 0 <= start < images:
+            raise IndexError(f"part {part} has no shard {index}")
+        return Shard(part, start, min(start + shard_images(images), images))
+
     @property
     def images(self) -> int:
         return sum(len(part.images) for part in self.parts)
 
     def _shards_of(self, part: int) -> Iterator[Shard]:
         images = len(self.parts[part].images)
-        size = shard_images(images)
-        for start in range(0, images, size):
-            yield Shard(part, start, min(start + size, images))
+        for index in range(-(-images // shard_images(images))):
+            yield self.shard(part, index)
 
 
 def interleaved(images: Sequence[Tagged]) -> Sequence[Tagged]:

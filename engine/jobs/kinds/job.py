@@ -72,7 +72,7 @@ class Job:
         return f"images {shard.start + 1:,} to {shard.stop:,} of dataset '{self.plan.parts[part].dataset}'"
 
     def _shard(self, part: int, index: int) -> Shard:
-        return [shard for shard in self.plan.shards if shard.part == part][index]
+        return self.plan.shard(part, index)
 
     def read_dataset(self, name: str | None, purpose: Purpose, kind: ModelKind, *, multi_label: bool | None = None) -> Part:
         """Raises JobFailed, JobCancelled, SourceUnreachable."""

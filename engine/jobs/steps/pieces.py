@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from dbos import WorkflowStatus
+from sqlalchemy.exc import SQLAlchemyError
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobError, JobFailed
 from vision_customization.engine.jobs.names import piece_prefix
 from vision_customization.engine.jobs.queue import FIRST_PRIORITY, READING_QUEUE, RECOVERY_ATTEMPTS_MAX
+from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS
 
-AT_ONCE = 64
-"""Pieces of a spread that are enqueued or running at once: enough for 32 workers, and few enough to withdraw."""
+AT_ONCE = 128
+"""Pieces of a spread that are enqueued or running at once: enough for 64 workers, and few enough to withdraw."""
 LOOK_SECONDS = 0.5
 """How often a job that waits for a piece looks whether it has ended, or the job was cancelled, if nothing wakes it before."""
 
@@ -66,7 +68,7 @@ class Pieces:
 
         def result() -> Any:  # noqa: ANN401
             self._enqueue(queue, {name: arguments}, function, steps=True)
-            return self._awaited(name, f"the step '{name}'")
+            return self._awaited(name, lambda: f"the step '{name}'")
 
         return self.step(name, result)
 
@@ -81,7 +83,7 @@ class Pieces:
         after: Callable[[Item, Any], None] = lambda _item, _result: None,
         told: Callable[[Item], str] | None = None,
     ) -> Iterator[tuple[Item, Any]]:
-        """Run `function(*item)` for each item, each as a piece that any worker takes, up to 64 at once. Yields the items with
+        """Run `function(*item)` for each item, each as a piece that any worker takes, up to 128 at once. Yields the items with
         their results, in order. Each is one step: an error that may pass is tried again, and nothing is recorded in between.
 
         Args:
@@ -106,7 +108,7 @@ class Pieces:
         def result(position: int, item: Item) -> Any:  # noqa: ANN401
             enqueue(position)
             label = _labelled(name, item)
-            found = self._awaited(label, told(item) if told else f"the step '{label}'")
+            found = self._awaited(label, lambda: told(item) if told else f"the step '{label}'")
             after(item, found)
             return found
 
@@ -127,22 +129,31 @@ class Pieces:
             calls = {self._id(name): (self._job, name, function.__name__, steps, of) for name, of in pieces.items()}
             self._queue.enqueue_pieces(queue, self.priority, calls)
 
-    def _awaited(self, name: str, told: str) -> Any:  # noqa: ANN401
+    def _awaited(self, name: str, told: Callable[[], str]) -> Any:  # noqa: ANN401
+        """The result of a piece, which may take days: what counts is how often in a row the database does not answer."""
         checked = -LOOK_SECONDS
+        pauses = iter(PAUSES_SECONDS)
         while True:
             awakenings = self._queue.awakenings()
-            if (ended := self._queue.ended_piece(self._id(name))) is not None:
-                break
-            if time.monotonic() - checked > LOOK_SECONDS:
-                self._check()
-                checked = time.monotonic()
+            try:
+                if (ended := self._queue.ended_piece(self._id(name))) is not None:
+                    break
+                if time.monotonic() - checked > LOOK_SECONDS:
+                    self._check()
+                    checked = time.monotonic()
+            except SQLAlchemyError:
+                if (pause := next(pauses, None)) is None:
+                    raise
+                self._queue.wait(awakenings, pause)
+                continue
+            pauses = iter(PAUSES_SECONDS)
             self._queue.wait(awakenings, LOOK_SECONDS)
         if ended.status == "SUCCESS":
             if isinstance(ended.output, JobError):
                 raise ended.output
             return ended.output
         self._check()
-        raise _failure(ended, name, told)
+        raise _failure(ended, name, told())
 
     def _ended(self, name: str, items: Sequence[Item], wanted: Callable[[Item], bool]) -> list[tuple[Item, Any]]:
         """The first of `items` that have ended well, with their results. Withdraws all unfinished pieces."""

@@ -153,6 +153,10 @@ def test_a_plan_is_kept_encrypted_and_comes_back_the_same(tmp_path: Path) -> Non
     plan = plans.get("training-1")
     assert plan == Plan(parts)
     assert plan.shards == (Shard(0, 0, 32), Shard(0, 32, 33), Shard(1, 0, 1))
+    assert (plan.shard(0, 1), plan.shard(1, 0)) == plan.shards[1:]
+    for part, index in ((0, 2), (1, 1), (0, -1)):
+        with pytest.raises(IndexError):
+            plan.shard(part, index)
     assert b"TOPSECRET" not in objects.get("jobs/training-1/plan")
     assert b"acct" not in objects.get("jobs/training-1/plan")
     assert "TOPSECRET" not in repr(plan)

@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from tests.postgresql import PostgreSQL
 from tests.support.waiting import wait_until
+from vision_customization.engine.api.connections import raise_file_limit
 from vision_customization.engine.runtime import wakeups
 from vision_customization.engine.runtime.wakeups import Wakeups, open_wakeups
 
@@ -178,3 +179,20 @@ def test_it_listens_again_after_a_restart_of_postgresql(
     waker.close()
     assert len(pauses()) == 2, "each says once that it pauses"
     wait_until(lambda: postgresql.execute(connections) == [(0,)], "no connection stays", 5)
+
+
+def test_they_work_in_a_process_with_very_many_open_files(opened: Open) -> None:
+    """`select` knows no descriptor above 1,023. An API may have 2,048 connections."""
+    if raise_file_limit() < 1200:
+        pytest.skip("this system allows fewer open files")
+    with ExitStack() as stack:
+        null = os.open(os.devnull, os.O_RDONLY)
+        stack.callback(os.close, null)
+        for _ in range(1030):
+            stack.callback(os.close, os.dup(null))
+        listener, waker, sleeper = opened(), opened(), Sleeper()
+        listener.subscribe(sleeper)
+        time.sleep(0.3)
+        sleeper.woken.clear()
+        waker.wake()
+        assert sleeper.woken.wait(5)

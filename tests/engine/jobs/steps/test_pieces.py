@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from dbos import WorkflowStatus
+from sqlalchemy.exc import OperationalError
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.queue import FIRST_PRIORITY, FITTING_QUEUE, READING_QUEUE
 from vision_customization.engine.jobs.steps import pieces as steps
 from vision_customization.engine.jobs.steps.pieces import AT_ONCE, Pieces
+from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS
 
 Result = tuple[str, Any]
 
@@ -162,3 +164,38 @@ def test_a_job_that_is_cancelled_stops_waiting(ended: Result | None) -> None:
     pieces = Pieces(Recorded().step, Queue(lambda _piece, _arguments: ended), "job", cancelled)
     with pytest.raises(JobCancelled):
         next(pieces.spread("add", Job().add, ITEMS))
+
+
+class Silent:
+    """Passes on to a queue, after so many failures of the database in a row, again and again."""
+
+    def __init__(self, queue: Queue, failures: int) -> None:
+        self._queue = queue
+        self._failures = failures
+        self.looks, self.pauses = 0, list[float]()
+
+    def ended_piece(self, piece: str) -> WorkflowStatus | None:
+        self.looks += 1
+        if self.looks % (self._failures + 1):
+            raise OperationalError("SELECT", {}, Exception("the server restarts"))
+        return self._queue.ended_piece(piece) if self.looks > 5 * self._failures else None
+
+    def wait(self, awakenings: int, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._queue, name)
+
+
+def test_a_long_wait_outlives_any_number_of_short_failures_of_the_database() -> None:
+    queue = Silent(Queue(), len(PAUSES_SECONDS))
+    assert Pieces(Recorded().step, queue, "job", check).run(FITTING_QUEUE, "add", Job().add, 1, 2) == 3
+    assert queue.looks > 5 * len(PAUSES_SECONDS)
+    assert tuple(queue.pauses[: len(PAUSES_SECONDS)]) == PAUSES_SECONDS
+
+
+def test_a_database_that_never_answers_ends_a_wait() -> None:
+    queue = Silent(Queue(), len(PAUSES_SECONDS) + 1)
+    with pytest.raises(OperationalError):
+        Pieces(Recorded().step, queue, "job", check).run(FITTING_QUEUE, "add", Job().add, 1)
+    assert queue.looks == len(PAUSES_SECONDS) + 1
