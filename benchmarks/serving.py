@@ -125,7 +125,6 @@ def serve(work: Path, classifier: Classifier, count: int, rounds: int, seconds: 
         for number, image in enumerate(images):
             files.append(str(work / f"{number}.jpg"))
             Path(files[-1]).write_bytes(image)
-        _requests(engine, names[:1], images)
         answer_seconds(engine.endpoint, _requests(engine, names[:1], images[:8]))  # opens the networks
         first, warm = [], []
         for number, name in enumerate(names):
