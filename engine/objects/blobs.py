@@ -126,6 +126,12 @@ class BlobObjects:
                 return  # the container does not exist
         self._each(self._delete, [*under, prefix])
 
+    def delete_many(self, keys: Iterable[str]) -> None:
+        wanted = list(keys)
+        for key in wanted:
+            check_key(key)
+        self._each(self._delete, wanted)
+
     def names(self, prefix: str) -> list[str]:
         from azure.core.exceptions import ResourceNotFoundError
 

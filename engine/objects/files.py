@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vision_customization.engine.objects.store import (
@@ -89,6 +89,10 @@ class FileObjects:
             shutil.rmtree(doomed, ignore_errors=True)
         else:
             place.unlink(missing_ok=True)
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._file(key).unlink(missing_ok=True)
 
     def names(self, prefix: str) -> list[str]:
         try:

@@ -59,6 +59,9 @@ class ObjectStore(Protocol):
     def delete(self, prefix: str) -> None:
         """Delete the object `prefix` and all objects under `prefix/`. It is not an error if none exist."""
 
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Delete the objects of these keys, and none under them. It is not an error if some do not exist."""
+
     def names(self, prefix: str) -> list[str]:
         """The next path part of all keys under `prefix/`."""
 

@@ -32,6 +32,8 @@ from vision_customization.engine.store.cipher import TokenCipher
 LIST_IMAGES = 4096
 """Images of one list."""
 
+_ENTRIES_PER_CHECK = 4096
+
 
 class ImageLists:
     """The addresses of a job's images, in lists of LIST_IMAGES. They are encrypted: an address may contain a token."""
@@ -41,10 +43,12 @@ class ImageLists:
         self._cipher = cipher
         self._job = job
 
-    def put(self, urls: Iterator[str]) -> int:
-        """Keep all addresses; returns how many they are."""
+    def put(self, urls: Iterator[str], check: Callable[[], None]) -> int:
+        """Keep all addresses; returns how many they are. `check` is called before each write: an exception that it raises ends
+        this."""
         count = 0
         while listed := list(islice(urls, LIST_IMAGES)):
+            check()
             data = self._cipher.encrypt(SecretStr(json.dumps(listed))).encode()
             self._objects.put(self._key(count // LIST_IMAGES), data)
             count += len(listed)
@@ -103,6 +107,7 @@ class ContainerImages:
             yield from images
 
     def _page(self) -> list[ListedBlob] | None:
+        self._check()
         try:
             return awaited(in_thread(lambda: next(self._pages, None)), self._check)
         except BlobError as error:
@@ -119,28 +124,36 @@ def dataset_images(
     access: Access,
     check: Callable[[], None],
     on_wait: Callable[[str], None],
+    folder: Path | None = None,
 ) -> Iterator[str]:
     """The addresses of a dataset's images, in the order of its annotation files, each once. Labels are not looked at.
+
+    Args:
+        folder: where an annotation file is while it is read, in a file without a name; None for the system's folder.
 
     Raises:
         JobFailed: datasetCorrupt.
         SourceUnreachable: the storage does not answer. Also what `check` raises.
     """
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     seen: set[bytes] = set()
     for uri in dict.fromkeys(dataset.annotation_file_uris):
-        with tempfile.TemporaryFile() as file:
+        with tempfile.TemporaryFile(dir=folder) as file:
             target = cast("BinaryIO", file)
             awaited(in_thread(partial(spool_annotations, reader, uri, access, target, None, on_wait)), check)
-            for url in _urls_of(target, file_name(uri), dataset.name):
+            for url in _urls_of(target, file_name(uri), dataset.name, check):
                 digest = sha256(url.encode()).digest()[:16]
                 if digest not in seen:
                     seen.add(digest)
                     yield url
 
 
-def _urls_of(file: BinaryIO, name: str, dataset: str) -> Iterable[str]:
+def _urls_of(file: BinaryIO, name: str, dataset: str, check: Callable[[], None]) -> Iterable[str]:
     try:
-        for entry in read_entries(file, name):
+        for number, entry in enumerate(read_entries(file, name)):
+            if number % _ENTRIES_PER_CHECK == 0:
+                check()
             if isinstance(entry, Entry) and entry.section == "images":
                 url = url_of(entry.content or {})
                 if fault := url_fault(url):

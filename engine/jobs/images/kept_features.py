@@ -5,6 +5,7 @@ three thousandths of an image's usual deviation from the others (docs/decisions/
 """
 
 import logging
+import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -23,7 +24,7 @@ from vision_customization.engine.jobs.images.packs import (
     to_digests,
 )
 from vision_customization.engine.learning.classification.views import SLICES, View, views_in
-from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 
 PACK_IMAGES = 2048
 """Images of a merged pack: 48 MB."""
@@ -31,6 +32,8 @@ BATCH_IMAGES = 1024
 """Images of a batch: 24 MB."""
 SMALL_PACKS_MAX = 128
 """More packs than this with less than half as many images are merged."""
+MERGE_SECONDS_MAX = 300.0
+"""A merge into one pack takes seconds. A process that began one longer ago than this was killed."""
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 _OLDER_AT_ONCE = 256
@@ -51,6 +54,7 @@ class KeptFeatures:
         self._dimensions = dimensions
         self._layout = PackLayout(tuple(view.dimensions for view in self._views))
         self._index = PackIndex(objects, f"features/{extractor_key}/{_PACKS}")
+        self._merging = self._index.key("merging")
         self._others: dict[str, PackIndex] = {}
         self._may_have_older = True
 
@@ -60,9 +64,8 @@ class KeptFeatures:
             return
         rows = np.stack(list(features.values())).clip(-_FLOAT16_MAX, _FLOAT16_MAX).astype(np.float16)
         self._put(to_digests(list(features)), rows)
-        small = [name for name in self._index.names if 2 * images_of(name) < PACK_IMAGES]
-        if len(small) > SMALL_PACKS_MAX:
-            self._merge(small)
+        if len(_small(self._index.names)) > SMALL_PACKS_MAX:
+            self._merge_small()
 
     def has(self, sha256: str) -> bool:
         """Whether the features of an image are stored. Those that other processes have just stored may be overlooked."""
@@ -97,7 +100,8 @@ class KeptFeatures:
 
     def batches(self, images: Sequence[str] | Digests) -> Iterator[NDArray[np.int64]]:
         """Positions in `images`, int64 [n], in the order in which `read` needs the fewest requests, some at a time."""
-        order = np.argsort(self._find(to_digests(images))[1], kind="stable")
+        self._index.refresh()
+        order = np.argsort(self._index.find(to_digests(images))[1], kind="stable")
         for start in range(0, len(order), BATCH_IMAGES):
             yield order[start : start + BATCH_IMAGES]
 
@@ -142,7 +146,9 @@ class KeptFeatures:
             if not whole.all():
                 damaged.append(names[pack])
         if damaged:
-            self._merge(damaged)
+            for name in damaged:
+                self._rewrite([name])
+            self._index.refresh()
         return found
 
     def _read_pack(
@@ -166,25 +172,50 @@ class KeptFeatures:
         self._index.add(name, digests)
         return name
 
-    def _merge(self, names: Sequence[str]) -> None:
-        """Write the whole records of packs as fewer packs, and delete the packs. If two processes merge the same ones, some
-        images are in two packs, which only takes space."""
-        for batch in _batches(names):
-            digests, rows = [np.empty(0, "S32")], [np.empty((0, self._dimensions), np.float16)]
-            for name, of_pack in zip(batch, self._index.digests(batch), strict=True):
-                found = np.empty((len(of_pack), self._dimensions), np.float16)
-                whole = self._read_pack(name, np.arange(len(of_pack)), None, found)
-                if not whole.all():
-                    _log.warning("%d images of a pack of features are damaged: %s", int((~whole).sum()), name)
-                digests.append(of_pack[whole])
-                rows.append(found[whole])
-            together = np.concatenate(digests)
-            once = np.sort(np.unique(together, return_index=True)[1])
-            kept = self._put(together[once], np.concatenate(rows)[once]) if len(once) else None
-            for name in batch:
-                if name != kept:
-                    self._objects.delete(self._index.key(name))
-        self._index.refresh()
+    def _merge_small(self) -> None:
+        """Merge the small packs into larger ones, unless another thread or process does.
+
+        If two look at the same moment, both merge. They take equal packs in an equal order, so they write the same objects,
+        and the slower one skips packs that are gone."""
+        if self._others_merge():
+            return
+        self._say_merging()
+        try:
+            self._index.refresh()
+            small = _small(self._index.names)
+            for batch in _batches(small) if len(small) > SMALL_PACKS_MAX else ():  # another may just have merged them
+                self._say_merging()
+                self._rewrite(batch)
+            self._index.refresh()
+        finally:
+            self._objects.delete_many([self._merging])
+
+    def _say_merging(self) -> None:
+        self._objects.put(self._merging, str(time.time()).encode(), durable=False)
+
+    def _others_merge(self) -> bool:
+        """Whether a thread or process has said so lately. One that was killed did not take it back."""
+        try:
+            said = float(self._objects.get(self._merging))
+        except (ObjectNotFound, ValueError):
+            return False
+        return abs(time.time() - said) < MERGE_SECONDS_MAX
+
+    def _rewrite(self, names: Sequence[str]) -> None:
+        """Write the whole records of packs as one pack, each image once, and delete the packs. Does nothing if some of them are
+        gone: another process has done it."""
+        keys = [self._index.key(name) for name in names]
+        read = zip(names, self._objects.get_many(keys), strict=True)
+        digests, rows = zip(*(self._layout.whole(images_of(name), data or b"") for name, data in read), strict=True)
+        if not self._index.stored().issuperset(names):
+            return
+        for name, whole in zip(names, digests, strict=True):
+            if lost := images_of(name) - len(whole):
+                _log.warning("%d images of a pack of features are damaged: %s", lost, name)
+        together = np.concatenate(digests)
+        once = np.sort(np.unique(together, return_index=True)[1])
+        kept = self._put(together[once], np.concatenate(rows)[once]) if len(once) else None
+        self._objects.delete_many(self._index.key(name) for name in names if name != kept)
 
     def _has_older(self) -> bool:
         """Whether there may be objects of engines that stored one per image. Once there are none, none is looked for."""
@@ -200,22 +231,28 @@ class KeptFeatures:
             read = {sha256: _read_older(data, self._dimensions) for sha256, data in objects.items() if data is not None}
             if whole := {sha256: features for sha256, features in read.items() if features is not None}:
                 self.put(whole)
-            for sha256 in read:
-                self._objects.delete(keys[sha256])
+            self._objects.delete_many(keys[sha256] for sha256 in read)
 
     def _older_key(self, sha256: str, layout: str | None = None) -> str:
         return f"features/{layout or self._key}/{sha256[:2]}/{sha256}"
 
 
-def _batches(names: Sequence[str]) -> Iterator[list[str]]:
-    """Packs that together have no more images than one pack may have; at least one."""
+def _small(names: Iterable[str]) -> list[str]:
+    """The packs with less than half as many images as one may have."""
+    return [name for name in names if 2 * images_of(name) < PACK_IMAGES]
+
+
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+    """Packs that together have no more images than one pack may have; at least two. Equal packs give equal batches."""
     batch: list[str] = []
-    for name in sorted(names, key=images_of):
-        if batch and sum(map(images_of, [*batch, name])) > PACK_IMAGES:
+    images = 0
+    for name in sorted(names, key=lambda name: (images_of(name), name)):
+        images += images_of(name)
+        if images > PACK_IMAGES:
             yield batch
-            batch = []
+            batch, images = [], images_of(name)
         batch.append(name)
-    if batch:
+    if len(batch) > 1:
         yield batch
 
 

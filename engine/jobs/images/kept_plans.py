@@ -40,20 +40,18 @@ class Plans:
 
     def get(self, job: str) -> Plan:
         """Its images are read when they are looked at. Raises ObjectNotFound."""
-        data = self._objects.get(_key(job))
-        content = self._cipher.decrypt_bytes(data)
-        if content.startswith(b"["):  # by an engine from before there were pages
-            return Plan(tuple(_part(entry, tuple(map(_image, entry["images"]))) for entry in json.loads(content)))
-        parts = json.loads(zlib.decompress(content))["parts"]
+        parts = self._get(_key(job))["parts"]
         return Plan(tuple(_part(entry, self._images(job, number, entry["images"])) for number, entry in enumerate(parts)))
 
     def _images(self, job: str, part: int, images: int) -> "PagedImages":
         @lru_cache(maxsize=_PAGES_IN_MEMORY)
         def page(number: int) -> Sequence[AnnotatedImage]:
-            rows = zlib.decompress(self._cipher.decrypt_bytes(self._objects.get(_page_key(job, part, number))))
-            return [_image_of(row) for row in json.loads(rows)]
+            return [_image_of(row) for row in self._get(_page_key(job, part, number))]
 
         return PagedImages(page, range(images))
+
+    def _get(self, key: str) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(zlib.decompress(self._cipher.decrypt_bytes(self._objects.get(key))))
 
     def _put(self, key: str, content: object) -> None:
         text = json.dumps(content, separators=(",", ":")).encode()
@@ -105,7 +103,7 @@ def _part(entry: dict[str, Any], images: Sequence[AnnotatedImage]) -> Part:
         images=images,
         access=Access(sas, access["identity"], tuple(access["scopes"])),
         sides=tuple(entry["sides"]),
-        files=dict(entry.get("files") or {}),
+        files=entry["files"],
     )
 
 
@@ -122,15 +120,11 @@ def _row(image: AnnotatedImage) -> list[Any]:
 
 def _image_of(row: list[Any]) -> AnnotatedImage:
     kind, labels, url, place, file_name = row
-    return _image({"url": url, kind: labels, "place": place, "file_name": file_name}, lambda box: Box(*box))
-
-
-def _image(entry: dict[str, Any], box_of: Callable[[Any], Box] = lambda box: Box(**box)) -> AnnotatedImage:
-    if "boxes" in entry:
-        return BoxedImage(**{**entry, "boxes": tuple(map(box_of, entry["boxes"]))})
-    if "tags" in entry:
-        return MultiTaggedImage(**{**entry, "tags": tuple(entry["tags"])})
-    return TaggedImage(**entry)
+    if kind == "tag":
+        return TaggedImage(url, labels, place, file_name)
+    if kind == "tags":
+        return MultiTaggedImage(url, tuple(labels), place, file_name)
+    return BoxedImage(url, tuple(Box(*box) for box in labels), place, file_name)
 
 
 def _key(job: str) -> str:

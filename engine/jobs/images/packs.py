@@ -14,7 +14,7 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -31,6 +31,7 @@ ABSENT = -1
 _DIGEST = np.dtype("S32")
 _CRC_BYTES = 4
 _ROW_BITS = 24
+_ROW = (1 << _ROW_BITS) - 1
 _NAME = re.compile(r"(\d+)-[0-9a-f]{16}")
 _RECENT_MAX = 65_536
 _REFRESH_SECONDS = 2.0
@@ -82,6 +83,16 @@ class PackLayout:
         whole[whole] = [zlib.crc32(row) for row in values] == records["crc"][rows[whole]]
         return whole
 
+    def whole(self, images: int, data: bytes) -> tuple[Digests, Rows]:
+        """The images of a pack that are not damaged, of a pack of so many images: their digests and rows."""
+        digests = _digests_in(images, data)
+        rows = np.empty((len(digests), sum(self.widths)), np.float16)
+        whole = np.ones(len(digests), np.bool_)
+        for group, stop in enumerate(accumulate(self.widths)) if len(digests) else ():
+            first, last = self.span(images, group, 0, images)
+            whole &= self.decode(data[first:last], group, np.arange(images), rows[:, stop - self.widths[group] : stop])
+        return digests[whole], rows[whole]
+
 
 class PackIndex:
     """Where images are: the digests of all packs in a folder, 48 bytes per image in memory. Threads may share it."""
@@ -91,9 +102,6 @@ class PackIndex:
         self._folder = folder
         self._lock = threading.RLock()
         self._refreshed = -np.inf
-        self._forget()
-
-    def _forget(self) -> None:
         self._names: list[str] = []
         self._digests: Digests = np.empty(0, _DIGEST)
         self._prefixes = np.empty(0, np.uint64)
@@ -114,34 +122,32 @@ class PackIndex:
         with self._lock:
             if time.monotonic() - self._refreshed < at_most_every:
                 return
-            found = [name for name in self._objects.names(self._folder) if _NAME.fullmatch(name)]
-            if not set(self._names) <= set(found):
-                self._forget()  # merged, or deleted
-            new = sorted(set(found).difference(self._names))
+            found = self.stored()
+            self._drop(set(self._names) - found)  # merged, or deleted
+            new = sorted(found.difference(self._names))
             for name, digests in zip(new, self.digests(new), strict=True):
                 self._add(name, digests)
-            self._fold(_RECENT_MAX)
             self._refreshed = time.monotonic()
+
+    def stored(self) -> set[str]:
+        """The names of the packs that are stored now."""
+        return {name for name in self._objects.names(self._folder) if _NAME.fullmatch(name)}
 
     def digests(self, names: Sequence[str]) -> Iterator[Digests]:
         """The digests of packs; none of a pack that is gone. A damaged one is deleted, because nothing in it can be found."""
         heads = self._objects.get_ranges([(self.key(name), 0, _head_bytes(images_of(name))) for name in names])
         for name, head in zip(names, heads, strict=True):
-            digests, crc = (head or b"")[:-_CRC_BYTES], (head or b"")[-_CRC_BYTES:]
-            if len(digests) == images_of(name) * _DIGEST.itemsize and _crc(digests) == crc:
-                yield np.frombuffer(digests, _DIGEST)
-                continue
-            if head is not None:
+            digests = _digests_in(images_of(name), head or b"")
+            if head is not None and not len(digests):
                 _log.warning("a damaged pack of features is deleted: %s", self.key(name))
-                self._objects.delete(self.key(name))
-            yield np.empty(0, _DIGEST)
+                self._objects.delete_many([self.key(name)])
+            yield digests
 
     def add(self, name: str, digests: Digests) -> None:
         """A pack that was just written."""
         with self._lock:
             if name not in self._names:
                 self._add(name, digests)
-                self._fold(_RECENT_MAX)
 
     def has(self, digest: bytes) -> bool:
         """Whether a pack has the image. Packs of other processes are seen after some seconds."""
@@ -164,11 +170,26 @@ class PackIndex:
         first = len(self._names) << _ROW_BITS
         self._names.append(name)
         self._recent |= {digest: first + row for row, digest in enumerate(digests.tolist())}
+        if len(self._recent) > _RECENT_MAX:
+            self._fold()
 
-    def _fold(self, recent_max: int) -> None:
-        """Move the newest images from the dictionary to the arrays, which take less memory, if they are more than so many."""
-        if len(self._recent) <= recent_max:
+    def _drop(self, gone: Collection[str]) -> None:
+        """Forget the places in these packs, and number the others again. An image that another pack has, too, may count as
+        absent then: of an image, only the newest place is known."""
+        if not gone:
             return
+        kept = [number for number, name in enumerate(self._names) if name not in gone]
+        numbers = np.full(len(self._names), ABSENT)
+        numbers[kept] = np.arange(len(kept))
+        self._fold()
+        packs = numbers[self._places >> _ROW_BITS]
+        stay = packs != ABSENT
+        self._digests, self._prefixes = self._digests[stay], self._prefixes[stay]
+        self._places = packs[stay] << _ROW_BITS | self._places[stay] & _ROW
+        self._names = [self._names[number] for number in kept]  # not in place: `find` has given the list away
+
+    def _fold(self) -> None:
+        """Move the newest images from the dictionary to the arrays, which take less memory."""
         digests = np.concatenate([np.array(list(self._recent), _DIGEST), self._digests])
         places = np.concatenate([np.fromiter(self._recent.values(), np.int64), self._places])
         self._prefixes, at = np.unique(_prefixes(digests), return_index=True)
@@ -181,7 +202,7 @@ def by_pack(places: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64],
     packs = places[order] >> _ROW_BITS
     for positions in np.split(order, np.flatnonzero(np.diff(packs)) + 1):
         if len(positions):
-            yield int(places[positions[0]] >> _ROW_BITS), positions, places[positions] & ((1 << _ROW_BITS) - 1)
+            yield int(places[positions[0]] >> _ROW_BITS), positions, places[positions] & _ROW
 
 
 def read_spans(objects: ObjectStore, spans: Sequence[Range]) -> Iterator[bytes]:
@@ -210,6 +231,13 @@ def _prefixes(digests: Digests) -> NDArray[np.uint64]:
     """The first 8 bytes of each digest: numbers are sorted faster. Two of a million images share them once in 37 million cases;
     then one of them is embedded again each time."""
     return np.frombuffer(digests.astype(_DIGEST).tobytes(), ">u8")[:: _DIGEST.itemsize // 8].astype(np.uint64)
+
+
+def _digests_in(images: int, data: bytes) -> Digests:
+    """The digests at the start of a pack of so many images; none if they are damaged."""
+    end = _head_bytes(images) - _CRC_BYTES
+    whole = len(data) >= end + _CRC_BYTES and _crc(data[:end]) == data[end : end + _CRC_BYTES]
+    return np.frombuffer(data[:end] if whole else b"", _DIGEST)
 
 
 def _head_bytes(images: int) -> int:

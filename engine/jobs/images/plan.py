@@ -48,7 +48,7 @@ def named(image: AnnotatedImage, sha256: str) -> ImageName:
 @dataclass(frozen=True, slots=True)
 class Part:
     """The images of one dataset, and the side lengths in pixels that they may have. `files` are the URIs of its annotation
-    files, each with the SHA-256 of the file in hex; a plan that an older engine made has none."""
+    files, each with the SHA-256 of the file in hex."""
 
     dataset: str
     tags: tuple[str, ...]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import islice
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.address import BlobAddress, BlobError
@@ -31,7 +31,7 @@ class ShardDone(TypedDict):
 
     images_read: int
     images_embedded: int
-    images_outdated: NotRequired[int]
+    images_outdated: int
     seconds: float
 
 

@@ -149,8 +149,11 @@ def _ordered(images: Sequence[AnnotatedImage], digests: Digests, labels: NDArray
     keys = [digests] if labels is None else [digests, labels]
     order: NDArray[np.int64] = np.lexsort(keys)
     same = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
-    for first, last in np.flatnonzero(np.diff(same, prepend=False, append=False)).reshape(-1, 2).tolist():
-        order[first : last + 1] = sorted(order[first : last + 1].tolist(), key=lambda place: _told_apart(images[place]))
+    runs = np.flatnonzero(np.diff(same, prepend=False, append=False)).reshape(-1, 2).tolist()
+    equal = np.sort(np.concatenate([np.empty(0, np.int64), *(order[first : last + 1] for first, last in runs)]))
+    told_apart = {place: _told_apart(images[place]) for place in equal.tolist()}  # the plan's pages, one after the other
+    for first, last in runs:
+        order[first : last + 1] = sorted(order[first : last + 1].tolist(), key=told_apart.__getitem__)
     return order
 
 

@@ -124,10 +124,11 @@ class BatchPrediction:
         access, reader = self._access, self._resources.reader
         if run.source is not None:
             found = ContainerImages(reader, run.source, access, self.check, self._waits)
-            images = self._lists.put(iter(found))
+            images = self._lists.put(iter(found), self.check)
             others = found.others
         else:
-            images = self._lists.put(dataset_images(reader, self._dataset, access, self.check, self._waits))
+            urls = dataset_images(reader, self._dataset, access, self.check, self._waits, self._resources.folder)
+            images = self._lists.put(urls, self.check)
         self._lists.finish({"images": images, "others": others})
         listed = Listed(images=images, others=others)
         self.report(listed, Counts(answered=0, failed=0))

@@ -186,6 +186,7 @@ class DetectorTraining(Training):
                 validation=validation,
                 seconds=time.monotonic() - started,
                 phases=phases,
+                seconds_per_step=None,
             )
 
         def after(_step: int) -> bool:

@@ -1,7 +1,7 @@
 """The progress of a detector's training: what its steps record, and what callers of the API see."""
 
 from collections.abc import Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.jobs.kinds.training import advanced
@@ -24,10 +24,9 @@ class Stretch(TypedDict):
     loss: float | None
     validation: float | None
     seconds: float
-    phases: NotRequired[list[int]]
-    """The steps of each phase, as the stretch took them to be: those of `Begun`, or what the time budget allows of them. Absent
-    if an older engine recorded the stretch."""
-    seconds_per_step: NotRequired[float | None]
+    phases: list[int]
+    """The steps of each phase, as the stretch took them to be: those of `Begun`, or what the time budget allows of them."""
+    seconds_per_step: float | None
     """With validation and checkpoint, without compiling; None if only the step that compiles was done."""
 
 
@@ -38,9 +37,10 @@ def affordable(begun: Begun, before: Stretch | None, seconds_left: float) -> lis
     Args:
         seconds_left: the part of the budget that is left for learning.
     """
-    past = begun["phases"] if before is None else before.get("phases", begun["phases"])
-    seconds_per_step = None if before is None else before.get("seconds_per_step")
-    if before is None or seconds_per_step is None:
+    if before is None:
+        return begun["phases"]
+    past, seconds_per_step = before["phases"], before["seconds_per_step"]
+    if seconds_per_step is None:
         return past
     phase, step = before["phase"], before["step"]
     steps_left = int(max(0.0, seconds_left) / seconds_per_step)
@@ -61,7 +61,7 @@ def finished(phases: Sequence[int], stretch: Stretch | None) -> bool:
 
 def learnt(before: TrainingProgress, begun: Begun, stretch: Stretch) -> TrainingProgress:
     """A training's progress after a stretch. Within a stretch, loss and validation are those of the stretch before."""
-    phases = stretch.get("phases", begun["phases"])
+    phases = stretch["phases"]
     done, total, wanted = sum(phases[: stretch["phase"]]) + stretch["step"], sum(phases), sum(begun["phases"])
     loss = before.loss if stretch["loss"] is None else stretch["loss"]
     validation = before.mean_average_precision50 if stretch["validation"] is None else stretch["validation"]

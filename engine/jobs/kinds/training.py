@@ -273,7 +273,7 @@ class Training(ABC):
 
 def embedded(before: TrainingProgress, done: ShardDone, share: float) -> TrainingProgress:
     """A training's progress after a shard."""
-    outdated = (before.images_outdated or 0) + done.get("images_outdated", 0)
+    outdated = (before.images_outdated or 0) + done["images_outdated"]
     return advanced(
         before,
         share=share,

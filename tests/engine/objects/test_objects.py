@@ -97,6 +97,18 @@ def test_deleting_takes_all_under_a_prefix_and_nothing_beside_it(objects: Object
     assert objects.names("models") == ["10"]
 
 
+def test_many_are_deleted_without_what_is_under_them(objects: ObjectStore) -> None:
+    objects.delete_many(["packs/none"])  # where nothing was ever written
+    for name in ("1", "2", "3", "deep/er"):
+        objects.put(f"packs/{name}", b"x")
+    objects.delete_many(f"packs/{name}" for name in ("1", "3", "none"))
+    assert objects.names("packs") == ["2", "deep"]
+    objects.delete_many([])
+    with pytest.raises(ValueError, match="is not a valid object key"):
+        objects.delete_many(["packs/2", "../a"])
+    assert objects.exists("packs/deep/er")
+
+
 def test_many_at_once(objects: ObjectStore) -> None:
     many = {f"features/k/{number:03d}": bytes([number % 256]) * number for number in range(300)}
     objects.put_many(many)

@@ -1,8 +1,9 @@
 """Features in packs: what is stored is found, damage costs only the images that it hit, and older engines' objects are used."""
 
 import hashlib
+import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from vision_customization.engine.jobs.images import kept_features
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
+from vision_customization.engine.jobs.images.packs import to_digests
 from vision_customization.engine.learning.classification.recipes import TEXTURE
 from vision_customization.engine.learning.classification.views import DIMENSIONS, SLICES
 from vision_customization.engine.objects.files import FileObjects
@@ -89,11 +91,14 @@ def test_values_beyond_float16_are_the_greatest_of_it(objects: FileObjects) -> N
     assert kept.read([digest(0)])[0].max() == np.finfo(np.float16).max
 
 
-def test_small_packs_are_merged_and_other_processes_find_the_images(
-    objects: FileObjects, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def merged_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_features, "SMALL_PACKS_MAX", 4)
     monkeypatch.setattr(kept_features, "PACK_IMAGES", 10)
+
+
+@pytest.mark.usefixtures("merged_early")
+def test_small_packs_are_merged_and_other_processes_find_the_images(objects: FileObjects) -> None:
     kept, other = kept_in(objects), kept_in(objects)
     put(kept, [0])
     assert_has(other, [0])
@@ -107,6 +112,75 @@ def test_small_packs_are_merged_and_other_processes_find_the_images(
     assert_has(other, range(28))
     order = np.concatenate(list(other.batches([digest(number) for number in range(28)])))
     assert sorted(order.tolist()) == list(range(28))
+
+
+@pytest.mark.usefixtures("merged_early")
+def test_equal_packs_are_merged_into_equal_ones_whatever_order_they_were_seen_in(tmp_path: Path) -> None:
+    stored = []
+    for folder, order in (("a", [0, 1, 2, 3, 4]), ("b", [3, 1, 4, 0, 2])):
+        objects = FileObjects(tmp_path / folder)
+        kept = kept_in(objects)
+        for number in order:
+            put(kept, [2 * number, 2 * number + 1])
+        stored.append({name: objects.get(f"{FOLDER}/{name}") for name in objects.names(FOLDER)})
+    assert len(stored[0]) == 1
+    assert stored[0] == stored[1]
+
+
+@pytest.mark.usefixtures("merged_early")
+@pytest.mark.parametrize(("said", "merges"), [("0.0", False), ("299.0", False), ("301.0", True), ("", True), ("nan", True)])
+def test_one_process_merges_at_a_time(objects: FileObjects, said: str, merges: bool) -> None:
+    marker = f"{FOLDER}/merging"
+    objects.put(marker, said.encode() if said in ("", "nan") else str(time.time() - float(said)).encode())
+    kept = kept_in(objects)
+    for number in range(6):
+        put(kept, [number])
+    assert objects.exists(marker) != merges
+    assert len(objects.names(FOLDER)) == (2 if merges else 7)
+    assert_has(kept, range(6))
+    assert_has(kept_in(objects), range(6))
+
+
+@pytest.mark.usefixtures("merged_early")
+def test_a_process_that_merges_what_another_has_just_merged_writes_nothing(
+    objects: FileObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, faster = kept_in(objects), kept_in(objects)
+    for number in range(4):
+        put(kept, [number])
+    get_many = objects.get_many
+
+    def slow(keys: Sequence[str]) -> Iterator[bytes | None]:
+        read = list(get_many(keys))
+        monkeypatch.setattr(objects, "get_many", get_many)
+        objects.delete(f"{FOLDER}/merging")  # as if both had looked at the same moment
+        faster.missing([])
+        put(faster, [5])
+        return iter(read)
+
+    monkeypatch.setattr(objects, "get_many", slow)
+    put(kept, [4])
+    sizes = [int(name.partition("-")[0]) for name in objects.names(FOLDER)]
+    assert sizes == [6]
+    for each in (kept, faster, kept_in(objects)):
+        assert_has(each, range(6))
+
+
+def test_a_pack_that_disappears_costs_only_its_own_places(objects: FileObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, kept = kept_in(objects), kept_in(objects)
+    for number in range(5):
+        put(writer, [2 * number, 2 * number + 1])
+    kept.missing([])
+    asked: list[tuple[str, int, int]] = []
+    ranges = objects.get_ranges
+    monkeypatch.setattr(objects, "get_ranges", lambda wanted: (asked.extend(wanted), ranges(wanted))[1])
+    names, places = writer._find(to_digests([digest(2)]))
+    objects.delete(f"{FOLDER}/{names[places[0] >> 24]}")
+    put(writer, [20])
+    assert kept.missing([digest(number) for number in (*range(10), 20)]) == [digest(2), digest(3)]
+    assert len(asked) == 1  # the new pack's digests
+    asked.clear()
+    assert_has(kept, [0, 1, *range(4, 10), 20], absent=[2, 3])
 
 
 @pytest.mark.parametrize("position", ["record", "end"])
@@ -164,6 +238,18 @@ def test_objects_of_older_engines_become_packs(objects: FileObjects) -> None:
     assert_has(kept_in(objects), range(5), absent=[5])
 
 
+def test_objects_of_older_engines_become_packs_a_batch_at_a_time(objects: FileObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_features, "BATCH_IMAGES", 2)
+    keys = [put_as_older_engines(objects, number) for number in range(6)]
+    kept, wanted = kept_in(objects), [digest(number) for number in range(6)]
+    left = []
+    for positions in kept.batches(wanted):  # so that a job can stop between them
+        left.append(sum(map(objects.exists, keys)))
+        assert kept.read([wanted[position] for position in positions])[1].all()
+    assert left == [6, 4, 2]
+    assert_has(kept, range(6))
+
+
 def test_features_under_another_key_are_counted(objects: FileObjects) -> None:
     put(kept_in(objects, "before"), range(3))
     put_as_older_engines(objects, 4, "long-before")
@@ -178,5 +264,6 @@ def test_many_images_are_found_by_arrays(objects: FileObjects, monkeypatch: pyte
     kept = kept_in(objects)
     for start in range(0, 12, 2):
         put(kept, [start, start + 1])
-    assert_has(kept, range(12), absent=[12])
-    assert_has(kept_in(objects), range(12), absent=[12])
+    for each in (kept, kept_in(objects)):
+        assert_has(each, range(12), absent=[12])
+        assert len(each._index._recent) <= 3

@@ -1,7 +1,5 @@
-"""Plans as objects: in pages, encrypted, and those of older engines."""
+"""Plans as objects: in pages, and encrypted."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -67,12 +65,3 @@ def test_pages_are_encrypted(tmp_path: Path, cipher: TokenCipher) -> None:
     Plans(objects, cipher).put("job", plan(IMAGES[0]))
     for key in ("jobs/job/plan", "jobs/job/plan-0-00000"):
         cipher.decrypt_bytes(objects.get(key))
-
-
-@pytest.mark.parametrize("images", IMAGES)
-def test_a_plan_of_an_older_engine_is_read(images: tuple[AnnotatedImage, ...], tmp_path: Path, cipher: TokenCipher) -> None:
-    access = {"sas": "sig=TOPSECRET", "identity": True, "scopes": ACCESS.scopes}
-    old = [{**asdict(part), "access": access} for part in plan(images).parts]
-    objects = FileObjects(tmp_path / "objects")
-    objects.put("jobs/job/plan", cipher.encrypt(SecretStr(json.dumps(old))).encode())
-    assert Plans(objects, cipher).get("job") == plan(images)

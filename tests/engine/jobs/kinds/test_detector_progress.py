@@ -55,12 +55,6 @@ def test_the_steps_that_are_left_are_those_that_the_budget_allows(
     assert affordable(begun(400, 100), before, seconds_left) == expected
 
 
-def test_a_stretch_of_an_older_engine_goes_on_with_the_steps_that_it_began() -> None:
-    older = Stretch(phase=0, step=40, loss=0.5, validation=None, seconds=30.0)
-    assert affordable(begun(400, 100), older, 10.0) == [400, 100]
-    assert learnt(TrainingProgress(stage="learning"), begun(400, 100), older).steps == 500
-
-
 @pytest.mark.parametrize("seconds_per_step", [0.5, 1.0, 4.0, 20.0])
 def test_whatever_the_pace_the_training_ends_within_its_budget_at_its_last_step(seconds_per_step: float) -> None:
     """A run of stretches of half a minute, on a machine whose pace changes in the middle."""
