@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
 
     INVALID_REQUEST = "InvalidRequest"
     INVALID_IMAGE_FORMAT = "InvalidImageFormat"
+    NOT_SUPPORTED_IMAGE = "NotSupportedImage"
     NOT_SUPPORTED_VISUAL_FEATURE = "NotSupportedVisualFeature"
     BAD_ARGUMENT = "BadArgument"
     FAILED_TO_PROCESS = "FailedToProcess"

@@ -67,6 +67,10 @@ class Access:
             return None
         return next((scope for scope in self.scopes if Container.of(f"{scope}/x").holds(address)), None)
 
+    def has_credentials_for(self, url: str) -> bool:
+        """Whether the token, or the engine's identity, may be used for the blob: if it is denied, they are at fault."""
+        return self.identity or self.scope_of(url) is not None
+
     def read(
         self,
         reader: "Reader",

@@ -377,7 +377,7 @@ def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:
         container = _container_of(address).url
         raise BlobError(
             BlobErrorKind.DENIED,
-            f"{address.url} may not be read ({status}). Give the dataset an unexpired SAS token with read permission for the "
+            f"{address.url} may not be read ({status}). Pass an unexpired SAS token with read permission for the "
             f"container {container}, or give the engine's identity the role Storage Blob Data Reader there.",
         )
     raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read: {address.host} answers {status}.")

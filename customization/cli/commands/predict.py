@@ -58,7 +58,8 @@ class Answer(TypedDict, total=False):
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="With --all: the file for the rows. Images that have a row in it are not answered again.",
+    help="With --all: the file for the rows. Images of a folder that have a row in it are not sent again. Each run of a "
+    "container answers all of its images, but only those without a row in the file get one.",
 )
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many tags of each image to show.")
 @click.option(
@@ -91,8 +92,9 @@ def predict(
 
     If an image can't be analyzed, it is reported, the others are still analyzed, and the exit code is 1.
 
-    With --all, the answers are JSON lines in a file, in the order of the images' names, and an interrupted command continues
-    when you run it again. A folder's images are sent from here; those of a container are read by the service's workers.
+    With --all, the answers are JSON lines in a file, in the order of the images' names. A folder's images are sent from here;
+    those of a container are read by the service's workers. Run an interrupted command again, and it continues. If the
+    service's run failed or was cancelled, the same command saves its answers, and begins a new one with all images.
 
     \b
     Examples:

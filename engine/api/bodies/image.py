@@ -102,13 +102,13 @@ def fetch_image(blobs: Blobs, url: str) -> bytes:
 
 
 def decoded_image(image: bytes, detail: int = 1) -> DecodedImage:
-    """`engine.learning.decode_image`. Refuses with 400 if it is not an image, or not of a size that the contract allows, and
-    with 500 if this installation can't decode it."""
+    """`engine.learning.decode_image`. Refuses with 400 if it is not an image, not of a size that the contract allows, or of a
+    format that this installation can't decode: the service as a whole is well."""
     try:
         return decode_image(image, IMAGE_SIDE_ANALYZE_PX, detail)
     except ImageSizeError as error:
         raise invalid(f"The image cannot be analyzed: {error}.") from None
     except CodecError as error:
-        raise ApiError(500, ErrorCode.INTERNAL_SERVER_ERROR, f"The engine's installation is incomplete: {error}.") from error
+        raise invalid(f"The engine's installation is incomplete: {error}.", inner=ErrorCode.NOT_SUPPORTED_IMAGE) from error
     except ImageError as error:
         raise invalid(f"The image cannot be read: {error}.", inner=ErrorCode.INVALID_IMAGE_FORMAT) from None

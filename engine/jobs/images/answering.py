@@ -88,7 +88,8 @@ class ImageAnswering:
         return self
 
     def __next__(self) -> Row:
-        """Raises SourceUnreachable if the storage does not answer."""
+        """Raises SourceUnreachable if the storage does not answer. Raises JobFailed if it denies an image to the job's
+        credentials: they may have expired, and would get no other image either."""
         row = self._rows.take(wait=True)
         if row is None:
             raise StopIteration
@@ -101,7 +102,8 @@ class ImageAnswering:
         try:
             blob = self._access.read(self._reader, url, on_wait=self._on_wait)
         except BlobError as error:
-            if error.kind is BlobErrorKind.UNREACHABLE:
+            denied = error.kind is BlobErrorKind.DENIED and self._access.has_credentials_for(url)
+            if denied or error.kind is BlobErrorKind.UNREACHABLE:
                 raise unreadable("An image", url, error) from None
             too_large = error.kind is BlobErrorKind.TOO_LARGE
             code = ImageErrorCode.INVALID_IMAGE_SIZE if too_large else ImageErrorCode.INVALID_IMAGE_URL

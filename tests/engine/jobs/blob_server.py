@@ -18,6 +18,8 @@ class BlobServer:
     before_reply: Callable[[str], None] = lambda _path: None
     busy: Callable[[str], bool] = lambda _path: False
     """Whether a path is answered with 503 for now."""
+    denied: Callable[[str], bool] = lambda _path: False
+    """Whether a path is answered with 403."""
     url: str = ""
     netloc: str = ""
 
@@ -38,9 +40,8 @@ def serving_blobs() -> Iterator[BlobServer]:
             blobs.before_reply(self.path)
             data = blobs.blobs.get(self.path.split("?")[0])
             etag = None if data is None else f'"{hashlib.sha256(data).hexdigest()[:16]}"'
-            status = (
-                503 if blobs.busy(self.path) else 404 if data is None else 304 if self.headers["If-None-Match"] == etag else 200
-            )
+            present = 404 if data is None else 304 if self.headers["If-None-Match"] == etag else 200
+            status = 503 if blobs.busy(self.path) else 403 if blobs.denied(self.path) else present
             blobs.requests.append((self.path, status))
             body = data if status == 200 and data is not None else b""
             self.answer(status, body, {} if etag is None else {"ETag": etag})

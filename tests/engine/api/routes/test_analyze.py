@@ -327,14 +327,15 @@ def test_images_that_are_refused(trained: World, body: bytes, content_type: str,
     assert expected in error["message"]
 
 
-def test_a_codec_that_the_engine_lacks_is_not_the_callers_fault(
+def test_an_image_whose_codec_the_engine_lacks_is_refused_by_itself(
     trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = picture("JPEG")
     monkeypatch.delattr(Image.core, "jpeg_decoder")
     reply = trained.call("POST", ANALYZE, content=image)
-    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "InternalServerError")
-    assert "The engine's installation is incomplete: the image can't be decoded here" in reply.json()["error"]["message"]
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"], error["innererror"]["code"]) == (400, "InvalidRequest", "NotSupportedImage")
+    assert "The engine's installation is incomplete: the image can't be decoded here" in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -139,11 +139,11 @@ def predicted(
     return done, rows_of(objects, done)
 
 
-def dataset(engine: Engine, name: str, images: int) -> list[str]:
+def dataset(engine: Engine, name: str, images: int, *, sas: SecretStr | None = None) -> list[str]:
     """A dataset of the same picture at many addresses."""
     picture = drawn_image(0, 0)
     urls = [engine.blobs.put(f"/account/{name}/{number:04d}.png", picture) for number in range(images)]
-    engine.annotate(name, [(url, "cat") for url in urls], ["cat"])
+    engine.annotate(name, [(url, "cat") for url in urls], ["cat"], sas=sas)
     return urls
 
 
@@ -228,6 +228,34 @@ def test_a_dataset_in_the_order_of_its_files_each_image_once(engine: Engine, que
     assert [row["url"] for row in rows] == [*urls, missing]
     assert rows[3]["error"]["code"] == "InvalidImageUrl"
     assert "SECRET" not in json.dumps(rows)
+
+
+def test_a_token_that_ends_within_the_run_fails_it(engine: Engine, queue: JobQueue, objects: ObjectStore) -> None:
+    sas = SecretStr("sv=1&sig=SECRET")
+    urls = dataset(engine, "expiring", 10, sas=sas)
+    engine.blobs.denied = lambda path: "expiring/0005.png" in path
+    try:
+        done, rows = predicted(engine, queue, objects, "expiring", dataset_name="expiring")
+    finally:
+        engine.blobs.denied = lambda _path: False
+    assert (done.status, [row["url"] for row in rows[:CHUNK]]) == (BatchPredictionStatus.FAILED, urls[:CHUNK])
+    assert done.error is not None
+    assert f"An image: {urls[5]} may not be read (403)" in done.error.message
+    assert "unexpired SAS token" in done.error.message
+    assert "SECRET" not in done.error.message
+    assert all("error" not in row for row in rows)
+
+
+def test_an_image_elsewhere_that_is_denied_has_a_row(engine: Engine, queue: JobQueue, objects: ObjectStore) -> None:
+    urls = [engine.blobs.put(f"/{place}/1.png", drawn_image(0, 1)) for place in ("account/elsewhere", "other/photos")]
+    engine.annotate("elsewhere", [(url, "cat") for url in urls], ["cat"], sas=SecretStr("sv=1&sig=SECRET"))
+    engine.blobs.denied = lambda path: path.startswith("/other/")
+    try:
+        done, rows = predicted(engine, queue, objects, "elsewhere", dataset_name="elsewhere")
+    finally:
+        engine.blobs.denied = lambda _path: False
+    assert (done.status, done.progress.images_failed) == (BatchPredictionStatus.SUCCEEDED, 1)
+    assert [row.get("error", {}).get("code") for row in rows] == [None, "InvalidImageUrl"]
 
 
 def test_what_the_run_needs_is_missing(engine: Engine, queue: JobQueue, objects: ObjectStore) -> None:
