@@ -45,7 +45,7 @@ from vision_customization.engine.objects.keys import DRAFTS, JOBS, draft_key, jo
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import ModelRecord, NotFound, Store, Unfinished
 
-BEGINNING_AGAIN = "beginning again"
+BEGINNING_AGAIN = "beginning-again"
 """Name of the lock of the worker that begins queued jobs of older versions again."""
 _log = logging.getLogger(__name__)
 
