@@ -9,10 +9,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
+from dbos._error import DBOSNonExistentWorkflowError
+from sqlalchemy import delete, or_
 from sqlalchemy.exc import SQLAlchemyError
 
 from vision_customization.common.backoff import Backoff
@@ -22,6 +25,7 @@ from vision_customization.engine.jobs.names import (
     evaluation_job,
     index_job,
     inspection_job,
+    owner,
     piece_prefix,
     recognition_job,
     training_job,
@@ -103,6 +107,11 @@ ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEE
 _ENDED_LOOKS_SECONDS = Backoff(0.005, 1.0).waits(10)
 """Pauses before each look whether DBOS has recorded that a piece has ended: it takes milliseconds, on a busy machine longer."""
 
+_DELETED_AT_ONCE = 1000
+"""Workflows: a statement takes one variable for each, 32,766 at most with SQLite, and others wait for its lock."""
+_STOPPED_AFTER = timedelta(hours=1)
+"""A piece that was withdrawn so long ago has stopped: it looks whether it should each second or so."""
+
 FIRST_PRIORITY = 1
 """Of what goes before everything else in its queue; DBOS takes the lowest number first, and the oldest of equal ones."""
 
@@ -172,12 +181,15 @@ class JobQueue:
 
     def give_back(self, workflow: WorkflowStatus) -> None:
         """Return a workflow whose worker is gone to its queue; it continues after its last finished step."""
-        self._client.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
-        self.wakeups.wake()
+        self._put(workflow.workflow_id, workflow.queue_name)
 
     def move(self, job: str, workflow: str) -> None:
         """Put a job that waits in another queue into that of its workflow."""
-        self._client.resume_workflow(job, queue_name=QUEUES[workflow])
+        self._put(job, QUEUES[workflow])
+
+    def _put(self, workflow: str, queue: str | None) -> None:
+        with contextlib.suppress(DBOSNonExistentWorkflowError):  # another worker was faster, and has forgotten it
+            self._client.resume_workflow(workflow, queue_name=queue)
         self.wakeups.wake()
 
     def withdraw(self, job: str) -> None:
@@ -188,15 +200,29 @@ class JobQueue:
     def withdrawn(self, workflow: str) -> bool:
         """Whether a workflow should stop."""
         status = self.statuses([workflow]).get(workflow)
-        return status is not None and status.status == "CANCELLED"
+        return status is None or status.status == "CANCELLED"
 
-    def begin_again(self, workflow: WorkflowStatus) -> None:
-        """Put a job of an older version of the workflows into this version's queue, without the results of its steps."""
-        self._client.cancel_workflow(workflow.workflow_id)
-        self._client.rewind_workflow(
-            workflow.workflow_id, application_version=WORKFLOWS_VERSION, queue_name=QUEUES[workflow.name]
-        )
-        self.wakeups.wake()
+    def forget(self, job: WorkflowStatus) -> bool:
+        """Delete a job and all its pieces, with the results of their steps, so that it can be enqueued as if it were new.
+
+        Returns False, and deletes nothing, if another worker has changed the job's status or version since `job` was read.
+        It is one transaction: no worker sees the job without its pieces, or as cancelled. DBOS's own calls have no condition.
+        """
+        database = self._client._sys_db  # noqa: SLF001
+        tables = database.tables
+        workflows, pieces = tables.workflow_status, piece_prefix(job.workflow_id)
+        with database.engine.begin() as connection:
+            unchanged = delete(workflows).where(
+                workflows.c.workflow_uuid == job.workflow_id,
+                workflows.c.status == job.status,
+                workflows.c.application_version == job.app_version,
+            )
+            if connection.execute(unchanged).rowcount != 1:
+                return False
+            for table in (tables.workflow_input, tables.workflow_output, tables.operation_outputs, workflows):
+                of_piece = table.c.workflow_uuid.startswith(pieces, autoescape=True)
+                connection.execute(delete(table).where(or_(table.c.workflow_uuid == job.workflow_id, of_piece)))
+        return True
 
     def enqueue_pieces(self, queue: str, priority: int, pieces: Mapping[str, Sequence[Any]]) -> None:
         """Put pieces, which are arguments by id, into a queue; doing it twice has no further effect."""
@@ -257,13 +283,36 @@ class JobQueue:
             self._client.cancel_workflows([piece.workflow_id for piece in unfinished])
 
     def forget_pieces(self, job: str) -> None:
-        """Withdraw the pieces of a job, and delete what the queues know of those that have ended."""
+        """Withdraw the pieces of a job, and delete what the queues know of them.
+
+        DBOS still needs the row of a piece that was withdrawn from a worker, until it has stopped. So these are deleted an hour
+        later, by the next job that ends: those of all jobs.
+        """
         self.withdraw_pieces(job)
         pieces = self._client.list_workflows(
-            workflow_id_prefix=piece_prefix(job), status=["SUCCESS", "ERROR"], load_input=False, load_output=False
+            workflow_id_prefix=piece_prefix(job), status=list(ENDED), load_input=False, load_output=False
         )
-        if pieces:
-            self._client.delete_workflows([piece.workflow_id for piece in pieces])
+        stopped = self._client.list_workflows(
+            name=PIECE_WORKFLOW,
+            status="CANCELLED",
+            completed_before=(datetime.now(UTC) - _STOPPED_AFTER).isoformat(),
+            load_input=False,
+            load_output=False,
+        )
+        never_ran = [piece for piece in pieces if piece.status != "CANCELLED" or piece.executor_id is None]
+        ids = sorted({piece.workflow_id for piece in (*never_ran, *stopped)})
+        for start in range(0, len(ids), _DELETED_AT_ONCE):
+            self._client.delete_workflows(ids[start : start + _DELETED_AT_ONCE])
+
+    def has_running_pieces(self, job: str) -> bool:
+        """Whether a worker has taken a piece of a job that has not ended."""
+        prefix = piece_prefix(job)
+        return bool(self._client.list_workflows(workflow_id_prefix=prefix, status="PENDING", load_input=False, limit=1))
+
+    def jobs_with_pieces(self) -> set[str]:
+        """The jobs of which the queues know a piece, of whatever status."""
+        pieces = self._client.list_workflows(name=PIECE_WORKFLOW, load_input=False, load_output=False)
+        return {owner(piece.workflow_id) for piece in pieces}
 
     def close(self) -> None:
         self._client.destroy()

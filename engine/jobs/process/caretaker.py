@@ -1,11 +1,11 @@
 """Makes sure that every model, evaluation, run, content index and inspection reaches a final status, whichever process dies.
 
-Every worker has a caretaker. They need no coordination: everything here may be done twice.
+Every worker has a caretaker. They need no coordination, because everything here may be done twice. The one exception is the
+update of the engine: a lock makes sure that a job of an older version begins again only once.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -32,6 +32,7 @@ from vision_customization.engine.jobs.queue import (
     EVALUATION_WORKFLOW,
     INSPECTION_QUEUE,
     INSPECTION_WORKFLOW,
+    PIECE_WORKFLOW,
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
     WAITING_ATTEMPTS_MAX,
@@ -44,6 +45,8 @@ from vision_customization.engine.objects.keys import DRAFTS, JOBS, draft_key, jo
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import ModelRecord, NotFound, Store, Unfinished
 
+BEGINNING_AGAIN = "beginning-again"
+"""Name of the lock of the worker that begins queued jobs of older versions again."""
 _log = logging.getLogger(__name__)
 
 
@@ -59,22 +62,24 @@ class Caretaker:
 
     def look(self) -> bool:
         """Do what is to be done now. Returns whether more is to be done soon, because a job has not ended yet."""
-        unfinished = self.settle()
         self.rescue()
+        unfinished = self.settle()
         swept = self._store.content.sweep()  # a few rows at a time, since a worker must look again soon
         return unfinished or swept
 
     def sweep(self) -> None:
         """Delete the leftovers of ended jobs and of unfinished imports, and the files of deleted models and drafts: a process
         that is killed, or whose objects refuse it, does not clean up."""
-        left = self._objects.names(JOBS)
-        unfinished = self._store.unfinished()  # read last: a job that is not in it has ended
-        for job in set(left) - set(_jobs_of(unfinished)):
+        with_pieces, with_objects = self._queue.jobs_with_pieces(), set(self._objects.names(JOBS))
+        unfinished = set(_jobs_of(self._store.unfinished()))  # read last: a job that is not in it has ended
+        for job in with_pieces - unfinished:
+            self._queue.forget_pieces(job)
+        for job in with_objects - unfinished:
             self._objects.delete(job_key(job))
         sweep_imports(self._store, self._objects)
         sweep_models(self._store, self._objects)
-        with_objects = self._objects.names(DRAFTS)
-        for draft_id in set(with_objects) - self._store.drafts.ids():
+        drafts = set(self._objects.names(DRAFTS))
+        for draft_id in drafts - self._store.drafts.ids():
             self._objects.delete(draft_key(draft_id))
 
     def settle(self) -> bool:
@@ -82,10 +87,8 @@ class Caretaker:
         queued workflows that should not start. Returns whether any job had not ended before."""
         unfinished = self._store.unfinished()
         statuses = self._queue.statuses(_jobs_of(unfinished))
-        for job, status in list(statuses.items()):
-            if status.status == "ENQUEUED" and _older(status):  # those that run are left to their worker while it lives
-                self._begin_again(status)
-                del statuses[job]
+        for job in self._begin_left_again([job for job, status in statuses.items() if _left_by_older(status)]):
+            del statuses[job]  # enqueued below
         for model_id in unfinished.models:
             self._settle_training(model_id, statuses.get(training_job(model_id)))
         for inspection_id in unfinished.inspections:
@@ -114,34 +117,43 @@ class Caretaker:
 
     def rescue(self) -> list[str]:
         """Return the jobs of workers that are gone to their queues; returns the ids. A job that has had too many workers is
-        withdrawn instead, and the next call of `settle` ends it."""
-        by_worker: defaultdict[str, list[WorkflowStatus]] = defaultdict(list)
-        for workflow in self._queue.running():
-            if workflow.executor_id is not None and workflow.executor_id != self._worker:
-                by_worker[workflow.executor_id].append(workflow)
+        withdrawn instead, and the next call of `settle` ends it. A job of an older version begins again."""
         rescued = []
-        for worker in by_worker:
+        workers = {workflow.executor_id for workflow in self._queue.running() if not self._is_mine(workflow)}
+        for worker in sorted(filter(None, workers)):
+            if worker == self._worker:  # restarted, under its old name
+                rescued += self._rescue_from(worker)
+                continue
             lock = self._locks.take(worker)
             if lock is None:
                 continue  # it is alive
             try:
-                # We hold the dead worker's lock, so no other caretaker rescues it and it cannot return: its jobs are orphans.
-                for workflow in self._queue.running(worker):
-                    if _older(workflow):
-                        self._begin_again(workflow)
-                        continue
-                    if workflow.queue_name not in WORKER_CONCURRENCY:
-                        continue  # of another version of the engine, whose workers see to it
-                    if self._begun_too_often(workflow):
-                        _log.error("%s is given up: every worker that took it died", workflow.workflow_id)
-                        self._queue.withdraw(workflow.workflow_id)
-                        continue
-                    _log.warning("worker %s is gone: %s returns to its queue", worker, workflow.workflow_id)
-                    self._queue.give_back(workflow)
-                    rescued.append(workflow.workflow_id)
+                rescued += self._rescue_from(worker)
             finally:
                 lock.release()
         return rescued
+
+    def _rescue_from(self, worker: str) -> list[str]:
+        """We hold the dead worker's lock, so no other caretaker rescues it and it cannot return: its jobs are orphans."""
+        rescued = []
+        orphans = [workflow for workflow in self._queue.running(worker) if not self._is_mine(workflow)]
+        for workflow in sorted(orphans, key=lambda workflow: workflow.name != PIECE_WORKFLOW):  # pieces before their jobs
+            if workflow.name != PIECE_WORKFLOW and _older(workflow):
+                self._begin_again(workflow)
+            elif workflow.queue_name not in WORKER_CONCURRENCY:
+                continue  # of another version of the engine, whose workers see to it
+            elif self._begun_too_often(workflow):
+                _log.error("%s is given up: every worker that took it died", workflow.workflow_id)
+                self._queue.withdraw(workflow.workflow_id)
+            else:
+                _log.warning("worker %s is gone: %s returns to its queue", worker, workflow.workflow_id)
+                self._queue.give_back(workflow)
+                rescued.append(workflow.workflow_id)
+        return rescued
+
+    def _is_mine(self, workflow: WorkflowStatus) -> bool:
+        """Whether this worker runs a workflow. What it had begun in an older version, before its restart, DBOS leaves alone."""
+        return workflow.executor_id == self._worker and workflow.app_version == WORKFLOWS_VERSION
 
     def _begun_too_often(self, workflow: WorkflowStatus) -> bool:
         """Count how often workers have begun a job or a piece. DBOS's own count starts again if it changes its worker."""
@@ -153,9 +165,35 @@ class Caretaker:
         waits = workflow.name in (TRAINING_WORKFLOW, EVALUATION_WORKFLOW, BATCH_PREDICTION_WORKFLOW)
         return begun > (WAITING_ATTEMPTS_MAX if waits else RECOVERY_ATTEMPTS_MAX)
 
-    def _begin_again(self, workflow: WorkflowStatus) -> None:
-        _log.warning("%s was begun by an older version of the engine: it begins again", workflow.workflow_id)
-        self._queue.begin_again(workflow)
+    def _begin_left_again(self, jobs: Sequence[str]) -> list[str]:
+        """Begin jobs of older versions again that no worker runs. Returns those that are in no queue now.
+
+        Another worker may have begun them since their status was read. So one worker at a time does it, and reads them again.
+        """
+        lock = self._locks.take(BEGINNING_AGAIN) if jobs else None
+        if lock is None:
+            return []
+        try:
+            left = filter(_left_by_older, self._queue.statuses(list(jobs)).values())
+            return [status.workflow_id for status in left if self._begin_again(status)]
+        finally:
+            lock.release()
+
+    def _begin_again(self, workflow: WorkflowStatus) -> bool:
+        """Forget a job of an older version of the workflows; `settle` then enqueues it in this version. False if it is left to
+        the older workers."""
+        job = workflow.workflow_id
+        if self._queue.has_running_pieces(job):
+            return False  # by an older worker that lives: it can go on with the job, too
+        if workflow.name in (TRAINING_WORKFLOW, EVALUATION_WORKFLOW):
+            if workflow.status == "ENQUEUED":
+                self._queue.move(job, workflow.name)  # where no older worker takes it from
+            # They are of the dataset as it was: the weights of a checkpoint could be of other tags than those of now.
+            self._objects.delete(job_key(job))
+        if not self._queue.forget(workflow):
+            return False
+        _log.warning("%s was begun by an older version of the engine: it begins again", job)
+        return True
 
     def _settle(
         self,
@@ -170,8 +208,8 @@ class Caretaker:
         status = statuses.get(job)
         if status is None:
             settle_unknown(id_)
-        elif status.status in ENDED:
-            self._queue.withdraw_pieces(job)
+        elif _ended(status):
+            self._queue.forget_pieces(job)
             with suppress(NotFound):
                 fail(id_, _died(FailureCode.INTERNAL_SERVER_ERROR))
             self._objects.delete(job_key(job))
@@ -197,11 +235,12 @@ class Caretaker:
                 if self._store.models.cancellation_requested(model_id):
                     if status is not None:
                         self._queue.withdraw(status.workflow_id)
+                        self._queue.forget_pieces(status.workflow_id)
                     self._discard(self._store.models.cancel(model_id))
                 elif status is None:
                     self._queue.enqueue_training(model_id)
-            elif status.status in ENDED:
-                self._queue.withdraw_pieces(status.workflow_id)
+            elif _ended(status):
+                self._queue.forget_pieces(status.workflow_id)
                 self._discard(self._store.models.fail(model_id, _died(FailureCode.UNKNOWN)))
 
     def _discard(self, model: ModelRecord) -> None:
@@ -213,10 +252,20 @@ class Caretaker:
 
 def _older(status: WorkflowStatus) -> bool:
     """Whether only engines before this one would run a workflow. Inspections have versions of their own."""
-    if status.name == INSPECTION_WORKFLOW and status.queue_name != INSPECTION_QUEUE:
+    if status.name == INSPECTION_WORKFLOW and status.queue_name not in (INSPECTION_QUEUE, None):
         return False
     version = status.app_version or ""
     return version.isdigit() and int(version) < int(WORKFLOWS_VERSION)
+
+
+def _left_by_older(status: WorkflowStatus) -> bool:
+    """Whether a workflow of an older version waits for a worker, or was cancelled: an older engine cancels a job for a moment
+    to begin it again. Those that run are left to their worker while it lives."""
+    return status.status in ("ENQUEUED", "CANCELLED") and _older(status)
+
+
+def _ended(status: WorkflowStatus) -> bool:
+    return status.status in ENDED and not _left_by_older(status)
 
 
 def _jobs_of(unfinished: Unfinished) -> list[str]:

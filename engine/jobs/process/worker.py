@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 from dbos import DBOS, DBOSConfig
-from dbos._error import DBOSAwaitedWorkflowCancelledError
+from dbos._error import DBOSAwaitedWorkflowCancelledError, DBOSException, DBOSNonExistentWorkflowError
 from sqlalchemy.exc import SQLAlchemyError
 
 from vision_customization.engine.blobs.reader import BlobReader
@@ -166,7 +166,7 @@ class Worker:
         try:
             busy = self.caretaker.look()
             self._content_checks.look()
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, DBOSException) as error:
             _log.warning("worker %s cannot check its jobs (%s); it tries again", self.name, type(error).__name__)
             busy = True
         if not busy:
@@ -191,8 +191,9 @@ class Worker:
 
 
 def _is_unexpected(record: logging.LogRecord) -> bool:
-    """Whether to log what DBOS says. It tells of each piece that was withdrawn while it ran as of an error."""
-    return not (record.exc_info and isinstance(record.exc_info[1], DBOSAwaitedWorkflowCancelledError))
+    """Whether to log what DBOS says. It tells of each piece that was withdrawn, or forgotten, while it ran as of an error."""
+    expected = DBOSAwaitedWorkflowCancelledError, DBOSNonExistentWorkflowError
+    return not (record.exc_info and isinstance(record.exc_info[1], expected))
 
 
 def _open_extractor(settings: Settings) -> FeatureExtractor:

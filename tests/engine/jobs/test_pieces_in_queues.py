@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from dbos._error import DBOSException
 
 from tests.engine.jobs.drawn import Engine, Gate
 from tests.support.waiting import wait_until
@@ -78,7 +79,8 @@ def test_a_training_of_many_shards_that_is_cancelled_leaves_none_in_the_queue(
     shut.open()
     requests = len(engine.blobs.requests)
     time.sleep(1)
-    assert len(engine.blobs.requests) == requests
+    # A piece that ran may have been about to ask for an image.
+    assert len(engine.blobs.requests) <= requests + AT_ONCE
 
 
 def test_a_damaged_image_ends_the_training_and_withdraws_the_shards_after_it(
@@ -97,12 +99,12 @@ def test_a_damaged_image_ends_the_training_and_withdraws_the_shards_after_it(
     wait_until(lambda: not {"ENQUEUED", "PENDING"} & set(pieces(engine, model.id).values()), "its pieces are withdrawn", 2)
 
 
-@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("begun_by", [None, "gone", "the worker under its old name"])
 def test_a_job_that_an_older_version_had_queued_or_begun_begins_again(
-    engine: Engine, queue: JobQueue, worker: Worker, gate: Gate, begun: bool, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, queue: JobQueue, worker: Worker, gate: Gate, begun_by: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate.open()
-    name = f"older-{begun}"
+    name = "older" if begun_by is None else f"older-{begun_by.split()[0]}"
     engine.dataset(name, {"red": 3, "green": 3}, first_seed=5000)
     model = engine.model(name, name)
     job = f"training-{model.id}"
@@ -110,10 +112,11 @@ def test_a_job_that_an_older_version_had_queued_or_begun_begins_again(
         older.setattr(queues, "WORKFLOWS_VERSION", "1")
         older.setitem(QUEUES, TRAINING_WORKFLOW, "trainings")
         queue.enqueue_training(model.id)
-    if begun:  # by a worker that has ended since, after a step that this version has elsewhere
+    if begun_by is not None:  # a worker that has ended since, after a step that this version has elsewhere
+        executor = "gone-1" if begun_by == "gone" else worker.name
         with closing(sqlite3.connect(engine.settings.data_dir / "jobs.sqlite")) as connection, connection:
-            taken = "UPDATE workflow_status SET status = 'PENDING', executor_id = 'gone-1' WHERE workflow_uuid = ?"
-            assert connection.execute(taken, (job,)).rowcount == 1
+            taken = "UPDATE workflow_status SET status = 'PENDING', executor_id = ? WHERE workflow_uuid = ?"
+            assert connection.execute(taken, (executor, job)).rowcount == 1
             columns = "workflow_uuid, function_id, function_name, retention_timestamp"
             connection.execute(f"INSERT INTO operation_outputs ({columns}) VALUES (?, 1, 'read', 0)", (job,))
     assert queue.statuses([job])[job].app_version == "1"
@@ -143,3 +146,11 @@ def test_a_job_that_an_older_worker_runs_is_left_to_it(
     lock.release()
     worker.look()
     wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED, "the training ends")
+
+
+def test_a_worker_that_is_slower_than_another_goes_on(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slower() -> bool:
+        raise DBOSException("Workflow training-1 changed status while being rewound; retry the rewind")
+
+    monkeypatch.setattr(worker.caretaker, "look", slower)
+    assert worker.look(), "it tries again soon"
