@@ -139,9 +139,9 @@ def run_training(job: TrainingJob, training_of: Callable[[str, int], Training], 
         performance, artifact = training.learn(pieces, planned, progress)
         step("finish", job.finish, performance, artifact, progress.advance(stage="trained", share=1.0))
     except JobFailed as failure:
-        step("fail", _without_pieces, pieces, job.fail, failure, progress.now.seconds)
+        step("fail", pieces.forget_and, job.fail, failure, progress.now.seconds)
     except JobCancelled:
-        step("cancel", _without_pieces, pieces, job.cancel, progress.now.seconds)
+        step("cancel", pieces.forget_and, job.cancel, progress.now.seconds)
     step("forget", pieces.forget)
 
 
@@ -156,13 +156,7 @@ def run_evaluation(evaluation: EvaluationRun, pieces: Pieces) -> None:
             pass
         pieces.run(JUDGING_QUEUE, "finish", evaluation.judge, shards)
     except JobFailed as failure:
-        step("fail", _without_pieces, pieces, evaluation.fail, failure)
+        step("fail", pieces.forget_and, evaluation.fail, failure)
     except JobCancelled:
-        step("clean up", _without_pieces, pieces, evaluation.clean_up)
+        step("clean up", pieces.forget_and, evaluation.clean_up)
     step("forget", pieces.forget)
-
-
-def _without_pieces(pieces: Pieces, end: Callable[..., None], *arguments: object) -> None:
-    """Withdraw the pieces first: a worker that took one after `end` would find no plan."""
-    pieces.forget()
-    end(*arguments)

@@ -292,9 +292,9 @@ def run_batch_prediction(job: BatchPrediction, pieces: Pieces) -> None:
         pieces.run(PLANNING_QUEUE, "write result", job.write_result, chunks)
         step("finish", job.finish, listed, counts)
     except JobFailed as failure:
-        step("fail", job.fail, failure)
+        step("fail", pieces.forget_and, job.fail, failure)
     except JobCancelled:
-        step("cancel", job.cancel)
+        step("cancel", pieces.forget_and, job.cancel)
     step("forget", pieces.forget)
 
 

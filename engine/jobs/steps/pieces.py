@@ -122,6 +122,11 @@ class Pieces:
         """Withdraw what is unfinished, and delete what the queue's database holds of the rest: the job has their results."""
         self._queue.forget_pieces(self._job)
 
+    def forget_and(self, end: Callable[..., None], *arguments: object) -> None:
+        """`forget`, then `end(*arguments)`, which deletes what pieces need: one that began later would find nothing."""
+        self.forget()
+        end(*arguments)
+
     def _enqueue(
         self, queue: str, pieces: Mapping[str, Sequence[Any]], function: Callable[..., Any], *, steps: bool = False
     ) -> None:
