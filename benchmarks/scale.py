@@ -67,7 +67,8 @@ def costs_of(measured: Measured) -> Costs:
     if not first > again > 0:
         raise ValueError(
             f"{1000 * first:.2f} ms per image the first time and {1000 * again:.2f} ms again cannot be extrapolated: the first "
-            "must be greater, and both greater than 0. Measure more images, on a machine without other work."
+            "must be greater, and both greater than 0. Measure more images, on a machine without "
+            "other work: see --measured and --rounds."
         )
     return Costs(shared=first - again, alone=again, fixed=max(0.0, measured.few_again_seconds - measured.few * again))
 
@@ -136,7 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=2, help="trainings of each kind (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="use what was measured last")
     parser.add_argument(
-        "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "scale.json", help="where the measured seconds are"
+        "--json",
+        type=Path,
+        default=CHECKOUT / ".vision" / "benchmarks" / "scale.json",
+        help="file to write the measured seconds to, or to read with --again",
     )
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 150)
@@ -148,13 +152,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="vision-scale-") as work:
             measured, figures = measure(Path(work), options.measured, options.rounds, console)
         console.print(to_table(figures, "One worker of one thread: median (least–greatest)"))
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(asdict(measured), indent=1) + "\n")
     try:
         costs = costs_of(measured)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+    if not options.again:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(asdict(measured), indent=1) + "\n")
     print(
         f"shared {1000 * costs.shared:.1f} ms per image; alone {1000 * costs.alone:.2f} ms per image; fixed {costs.fixed:.2f} s"
     )

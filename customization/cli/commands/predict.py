@@ -160,7 +160,7 @@ def _predict_all(client: VisionClient, model: str, place: str, out: Path, *, as_
     if failed:
         shown = ", ".join(rows.failed[:_FAILED_SHOWN])
         more = f" and {failed - _FAILED_SHOWN:,} more" if failed > _FAILED_SHOWN else ""
-        say(f"No answer for {shown}{more}: their rows say why.")
+        say(f"No answer for {shown}{more}: {'its row says' if failed == 1 else 'their rows say'} why.")
         click.get_current_context().exit(ExitCode.NO)
 
 

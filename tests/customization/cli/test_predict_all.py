@@ -100,7 +100,7 @@ def test_an_image_without_an_answer_is_named_and_counted(vision: Vision, models:
     ran = vision("predict", "m", "--all", folder, "--out", out)
     assert ran.code == 1
     assert "10 answered, 1 failed" in ran.out
-    assert "No answer for bad.jpg: their rows say why." in ran.err
+    assert "No answer for bad.jpg: its row says why." in ran.err
     assert rows_in(out)[0] == {"image": "bad.jpg", "error": {"code": "InvalidRequest", "message": "not an image"}}
     assert vision("predict", "m", "--all", folder, "--out", out).code == 1
     assert models.asked.total() == 11, "a failed image has its row, too"
