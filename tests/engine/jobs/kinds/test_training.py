@@ -493,10 +493,10 @@ def test_what_waits_in_the_queue_is_cancelled_without_being_started(
     gate.shut()
     queue.enqueue_training(first.id)
     assert gate.reached.wait(10)
-    queue.enqueue_training(second.id)
     engine.store.models.request_cancellation("waiting")
+    queue.enqueue_training(second.id)
     worker.look()
-    assert engine.store.models.by_id(second.id).status is ModelStatus.CANCELLED
+    wait_until(lambda: engine.store.models.by_id(second.id).status is ModelStatus.CANCELLED, "it is cancelled", 10)
     assert engine.store.models.by_id(second.id).started is None
     gate.open()
     wait_until(lambda: engine.store.models.by_id(first.id).status is ModelStatus.SUCCEEDED, "the first training succeeds")
