@@ -74,8 +74,8 @@ def test_a_training_of_many_shards_that_is_cancelled_leaves_none_in_the_queue(
     assert shut.reached.wait(20)
     wait_until(lambda: "embed-0-7" in pieces(engine, model.id), "all shards are in the queue")
     engine.store.models.request_cancellation("many")
-    wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, "the training is cancelled", 2)
-    wait_until(lambda: not {"ENQUEUED", "PENDING"} & set(pieces(engine, model.id).values()), "its pieces are withdrawn", 2)
+    wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, "the training is cancelled", 10)
+    wait_until(lambda: not {"ENQUEUED", "PENDING"} & set(pieces(engine, model.id).values()), "its pieces are withdrawn", 10)
     shut.open()
     requests = len(engine.blobs.requests)
     time.sleep(1)
@@ -96,7 +96,7 @@ def test_a_damaged_image_ends_the_training_and_withdraws_the_shards_after_it(
     assert failed.error is not None
     assert failed.error.code == "datasetCorrupt"
     assert "red-20.png" in (failed.error.message or "")
-    wait_until(lambda: not {"ENQUEUED", "PENDING"} & set(pieces(engine, model.id).values()), "its pieces are withdrawn", 2)
+    wait_until(lambda: not {"ENQUEUED", "PENDING"} & set(pieces(engine, model.id).values()), "its pieces are withdrawn", 10)
 
 
 @pytest.mark.parametrize("begun_by", [None, "gone", "the worker under its old name"])

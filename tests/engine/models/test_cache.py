@@ -469,10 +469,10 @@ def test_a_wake_up_makes_the_warming_look_at_a_training(
     order = TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
     model = store.models.create("m", order).id
     PipeWakeups(settings.data_dir / "wakeups").wake()  # as another process
-    wait_until(lambda: resting._trained, "it knows of the training", 1)
+    wait_until(lambda: resting._trained, "it knows of the training", 10)
     objects.put(artifact_key(model), b"a,b")
     store.models.finish(model, None, 1, Artifact(digest="", size_bytes=3))
-    wait_until(lambda: sessions.opened == [model], "the model is in memory", 1)
+    wait_until(lambda: sessions.opened == [model], "the model is in memory", 10)
     begun = time.monotonic()
     resting.stop()
     assert time.monotonic() - begun < 5

@@ -93,7 +93,7 @@ def sent(engine: Engine, objects: ObjectStore, model: str, image: bytes | None =
 
 def ended(engine: Engine, objects: ObjectStore, run: RunRecord) -> RunRecord:
     wait_until(lambda: engine.store.runs.by_id(run.id).status.final, "the run ends")
-    wait_until(lambda: recognition_job(run.id) not in objects.names("jobs"), "the job's files are deleted", 2)
+    wait_until(lambda: recognition_job(run.id) not in objects.names("jobs"), "the job's files are deleted", 10)
     return engine.store.runs.by_id(run.id)
 
 

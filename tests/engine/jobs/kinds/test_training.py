@@ -387,7 +387,7 @@ def test_a_failed_training_says_what_is_wrong_and_where(
     (logged,) = [record for record in caplog.records if record.message == "training failed"]
     assert vars(logged)["code"] == code
     assert "TOPSECRET" not in vars(logged)["reason"]
-    wait_until(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), "the files are deleted", 2)
+    wait_until(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), "the files are deleted", 10)
 
 
 def test_an_unexpected_error_ends_as_unknown_and_tells_nothing_of_itself(
@@ -481,8 +481,8 @@ def test_a_training_is_cancelled_soon_and_leaves_nothing(engine: Engine, queue: 
     assert engine.store.models.by_id(model.id).status is ModelStatus.TRAINING
     engine.store.models.request_cancellation("long")
     gate.open()
-    wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, "the training is cancelled", 2)
-    wait_until(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), "the files are deleted", 2)
+    wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, "the training is cancelled", 10)
+    wait_until(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), "the files are deleted", 10)
 
 
 def test_what_waits_in_the_queue_is_cancelled_without_being_started(

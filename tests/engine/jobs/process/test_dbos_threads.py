@@ -185,7 +185,7 @@ def test_dbos_rests_is_woken_and_stops(tmp_path: Path) -> None:
             time.sleep(0.3)
             assert len(done) == number, "DBOS looked by itself"
             pause.wake()
-            wait_until(lambda number=number: len(done) == number + 1, "DBOS looks", 1)
+            wait_until(lambda number=number: len(done) == number + 1, "DBOS looks", 10)
             pause.rest()
     finally:
         begun = time.monotonic()
