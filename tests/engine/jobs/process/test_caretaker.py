@@ -1,7 +1,6 @@
 """What a caretaker does about workers that die, on DBOS's own tables and without a worker."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,19 +35,6 @@ from vision_customization.engine.store.tables import ContentIndexRow, Inspection
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    store = Store.open(settings)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[JobQueue]:
-    with JobQueue(settings) as queue:
-        yield queue
 
 
 def taken(settings: Settings, job: str, worker: str, times: int) -> bool:

@@ -76,19 +76,6 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    store = Store.open(settings)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def queue(settings: Settings) -> Iterator[JobQueue]:
-    with JobQueue(settings) as queue:
-        yield queue
-
-
-@pytest.fixture
 def tables(settings: Settings, queue: JobQueue) -> Iterator[Tables]:
     tables = Tables(settings)
     yield tables
