@@ -1,6 +1,7 @@
 """Features of images: the networks' outputs for each, as one vector."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,9 +131,11 @@ class FeatureExtractor:
             options: its `terminate` ends the run, which then raises an exception of ONNX Runtime.
         """
         self.open(passes)
+        by_network: dict[Pass, list[Pass]] = defaultdict(list)
+        for run in passes:
+            by_network[run.network].append(run)
         values = [OrtValue.ortvalue_from_numpy(np.ascontiguousarray(pixels)) for pixels in images]
-        for network in dict.fromkeys(run.network for run in passes):
-            runs = [run for run in passes if run.network == network]
+        for network, runs in by_network.items():
             for target, image in zip(features, values, strict=True):
                 vectors = self._open[network].run(image, runs, options)
                 for position, run in enumerate(runs):

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from itertools import accumulate
 
 from vision_customization.engine.learning.pretrained.backbones import (
@@ -58,7 +59,7 @@ class Pass:
         """Names the resized image that the backbone sees, before it is mirrored or its contrast changed."""
         return f"{self.backbone.name}.middle{MIDDLE_PERCENT}" if self.middle else self.backbone.name
 
-    @property
+    @cached_property
     def network(self) -> "Pass":
         """The pass over the whole image as it is. What runs there is the same: only the pixels differ."""
         return replace(self, mirrored=False, middle=False)
