@@ -52,7 +52,7 @@ class PreflightProvider(DeclaredProvider):
         return dynamic.CreateResult(f"{props['subscription_id']}/{props['resource_group']}", dict(props))
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        # An account that was restored is no longer deleted: that is no change.
+        # An account that was restored is no longer deleted: so its return to false is not a change.
         restores = bool(news.get("restores")) and not olds.get("restores")
         return dynamic.DiffResult(bool(self.changed(olds, news)) or restores)
 
