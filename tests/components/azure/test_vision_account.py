@@ -28,11 +28,12 @@ OUTPUTS: dict[str, Any] = {
 
 
 class Azure(mocks.Mocks):
-    """Answers with the inputs; `made` are the names and inputs by type, in the order of their making."""
+    """Answers with the inputs; `made` are types, names and inputs; `dependencies` names by type and name."""
 
     def __init__(self) -> None:
         self.made: list[tuple[str, str, dict[str, Any]]] = []
         self.restores = False
+        self.dependencies: dict[str, set[str]] = {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.made.append((args.typ.removeprefix("azure-native:"), args.name, args.inputs))
@@ -46,9 +47,6 @@ class Azure(mocks.Mocks):
 
     def inputs(self, resource_type: str) -> dict[str, Any]:
         return next(inputs for made, _, inputs in self.made if made == resource_type)
-
-    def place(self, resource_type: str, name: str) -> int:
-        return [(made, named) for made, named, _ in self.made].index((resource_type, name))
 
 
 @pytest.fixture
@@ -64,6 +62,14 @@ def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     asyncio.set_event_loop(asyncio.new_event_loop())
     azure = Azure()
     mocks.set_mocks(azure, project="app", stack="test")
+    register = mocks.MockMonitor.RegisterResource
+
+    def noting(monitor: mocks.MockMonitor, request: Any) -> Any:  # noqa: ANN401 - a message
+        if request.custom:
+            azure.dependencies[f"{request.type} {request.name}"] = {urn.rpartition("::")[2] for urn in request.dependencies}
+        return register(monitor, request)
+
+    monkeypatch.setattr(mocks.MockMonitor, "RegisterResource", noting)
     yield azure
     settings.reset_options()
     asyncio.set_event_loop(None)
@@ -119,15 +125,9 @@ def test_another_choice_is_refused() -> None:
 def test_the_private_endpoint_comes_after_all_that_changes_the_account(azure: Azure) -> None:
     """And after the database, whose minutes let the account settle (terraform-provider-azurerm#31712)."""
     declare(private_network=True)
-    endpoint = azure.place("network:PrivateEndpoint", "vision-net-vision")
-    for before in (
-        ("cognitiveservices:Account", "vision-vision"),
-        ("authorization:RoleAssignment", "vision-engine-calls"),
-        ("monitor:DiagnosticSetting", "vision-logs-vision"),
-        ("dbforpostgresql:Server", "vision-database"),
-    ):
-        assert azure.place(*before) < endpoint
-    assert endpoint < azure.place("app:ContainerApp", "vision-engine-api")
+    before = azure.dependencies["azure-native:network:PrivateEndpoint vision-net-vision"]
+    assert {"vision-vision", "vision-engine-calls", "vision-logs-vision", "vision-database"} <= before
+    assert "vision-database" not in azure.dependencies["azure-native:network:PrivateEndpoint vision-net-blob"]
 
 
 @pytest.mark.parametrize("restores", [True, False])
