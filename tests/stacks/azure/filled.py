@@ -1,6 +1,6 @@
 """What Azure fills in, and when: at the creation of a resource, or later, as another resource comes to refer to it.
 
-The first is no drift, the second is: see `difference.refreshed`.
+The first is not drift, the second is: see `difference.refreshed`.
 """
 
 from collections.abc import Callable

@@ -62,7 +62,7 @@ def test_what_is_below_a_property_that_is_replaced() -> None:
 @pytest.mark.parametrize(
     ("inputs", "old", "new", "expected"),
     [
-        # What Azure filled in at the creation is no drift.
+        # What Azure filled in at the creation is not drift.
         ({"a": 1}, {"a": 1, "filled": 2}, {"a": 1, "filled": 2}, {"a": 1}),
         # What it fills in later is, declared or not.
         ({"a": 1}, {"a": 1}, {"a": 1, "filled": 2}, {"a": 1, "filled": 2}),
