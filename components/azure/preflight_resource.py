@@ -61,8 +61,8 @@ class PreflightProvider(DeclaredProvider):
 
 
 def wanted_of(properties: Mapping[str, Any]) -> Wanted:
-    given = {name: properties.get(name) for name in Wanted.__dataclass_fields__}
-    return Wanted(**{**given, "uses": [Use(**use) for use in properties["uses"]]})
+    given: dict[str, Any] = {name: properties.get(name) for name in Wanted.__dataclass_fields__}
+    return Wanted(**given | {"uses": [Use(**use) for use in properties["uses"]]})
 
 
 class Preflight(dynamic.Resource, module="vision", name="Preflight"):
