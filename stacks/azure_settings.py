@@ -104,6 +104,8 @@ class AzureSettings(Settings):
     """The user-assigned identity of the engine; by default, the stack makes one."""
     location: Literal["eastus", "westus2", "westeurope"] = "eastus"
     """The regions that had model customization."""
+    vision: Literal["account", "none"] = "account"
+    """Whether there is an Azure AI Vision account, for the prebuilt features; trainings need none."""
     names: AzureNameSettings = AzureNameSettings()
     engine: EngineSizeSettings = EngineSizeSettings()
     database: DatabaseSizeSettings = DatabaseSizeSettings()

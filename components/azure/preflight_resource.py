@@ -52,8 +52,8 @@ class PreflightProvider(DeclaredProvider):
         return dynamic.CreateResult(f"{props['subscription_id']}/{props['resource_group']}", dict(props))
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        # An account that was restored is no longer deleted: so its return to false is not a change.
-        restores = bool(news.get("restores")) and not olds.get("restores")
+        # Also once an account is restored: else its later requests would restore it again, which Azure refuses.
+        restores = bool(news.get("restores")) != bool(olds.get("restores"))
         return dynamic.DiffResult(bool(self.changed(olds, news)) or restores)
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
@@ -61,8 +61,8 @@ class PreflightProvider(DeclaredProvider):
 
 
 def wanted_of(properties: Mapping[str, Any]) -> Wanted:
-    given = {name: properties.get(name) for name in Wanted.__dataclass_fields__}
-    return Wanted(**{**given, "uses": [Use(**use) for use in properties["uses"]]})
+    given: dict[str, Any] = {name: properties.get(name) for name in Wanted.__dataclass_fields__}
+    return Wanted(**given | {"uses": [Use(**use) for use in properties["uses"]]})
 
 
 class Preflight(dynamic.Resource, module="vision", name="Preflight"):
