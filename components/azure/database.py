@@ -80,9 +80,7 @@ class EngineDatabase(pulumi.ComponentResource):
                 backup_retention_days=size.backup_days,
                 geo_redundant_backup="Enabled" if size.geo_redundant_backup else "Disabled",
             ),
-            high_availability=dbforpostgresql.HighAvailabilityArgs(
-                mode="ZoneRedundant" if size.high_availability else "Disabled"
-            ),
+            high_availability=dbforpostgresql.HighAvailabilityArgs(mode=size.high_availability),
             network=dbforpostgresql.NetworkArgs(
                 delegated_subnet_resource_id=args.subnet_id,
                 private_dns_zone_arm_resource_id=args.zone_id,

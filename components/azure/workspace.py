@@ -1,5 +1,6 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pulumi
@@ -103,7 +104,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 DefaultAzureCredential(),
                 self._caller,
                 resource_group=names.resource_group,
-                location=self._args.location,
+                location=self._args.vision_region,
                 account=names.vision_account,
                 container_id=f"{account}/blobServices/default/containers/{TRAINING}",
                 networks=self._args.private_network,
@@ -142,7 +143,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         return VisionAccount(
             f"{self._name}-vision",
             VisionAccountArgs(
-                self._place,
+                replace(self._place, location=self._args.vision_region),
                 account_name=self._names.vision_account,
                 subdomain=self._names.subdomain,
                 public_network=network is None,
