@@ -72,7 +72,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         vision = self._vision(network, preflight)
         self.vision_endpoint = vision.endpoint
         storage = self._storage(network)
-        database = self._database(network)
+        database = self._database(network, preflight)
         names: list[pulumi.Resource] = []
         if network is not None:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
@@ -138,6 +138,14 @@ class AzureWorkspace(pulumi.ComponentResource):
             container_id=container_id,
             assigns_deployer=args.assign_deployer,
             restore=args.restore,
+            location=args.location,
+            server_id=pulumi.Output.format(
+                "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{2}",
+                self._client.subscription_id,
+                group,
+                self._unique.database_server,
+            ),
+            database=args.database,
             caller_type=args.deployer_type,
             opts=self._child,
         )
@@ -223,13 +231,14 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _database(self, network: PrivateNetwork | None) -> EngineDatabase:
+    def _database(self, network: PrivateNetwork | None, preflight: Preflight) -> EngineDatabase:
         return EngineDatabase(
             f"{self._name}-database",
             EngineDatabaseArgs(
                 self._place,
                 server_name=self._unique.database_server,
                 size=self._args.database,
+                storage_gb=preflight.storage_gb,
                 subnet_id=network.database_subnet_id if network else None,
                 zone_id=network.database_zone_id if network else None,
                 protect=self._args.protect,
