@@ -68,6 +68,7 @@ class EngineDatabase(pulumi.ComponentResource):
 
     def _server(self, password: pulumi.Output[str]) -> dbforpostgresql.Server:
         args, size = self._args, self._args.size
+        storage_gb = size.storage_gb if args.storage_gb is None else args.storage_gb
         return dbforpostgresql.Server(
             self._name,
             resource_group_name=args.place.resource_group_name,
@@ -79,7 +80,7 @@ class EngineDatabase(pulumi.ComponentResource):
             administrator_login_password=password,
             auth_config=dbforpostgresql.AuthConfigArgs(active_directory_auth="Disabled", password_auth="Enabled"),  # noqa: S106
             sku=dbforpostgresql.SkuArgs(name=size.sku, tier=size.tier),
-            storage=dbforpostgresql.StorageArgs(storage_size_gb=args.storage_gb or size.storage_gb, auto_grow="Enabled"),
+            storage=dbforpostgresql.StorageArgs(storage_size_gb=storage_gb, auto_grow="Enabled"),
             backup=dbforpostgresql.BackupArgs(
                 backup_retention_days=size.backup_days,
                 geo_redundant_backup="Enabled" if size.geo_redundant_backup else "Disabled",
