@@ -96,6 +96,8 @@ class DatabaseSizeSettings(Settings):
     geo_redundant_backup: bool = False
     high_availability: Annotated[Literal["Disabled", "SameZone", "ZoneRedundant"], BeforeValidator(_mode)] = "Disabled"
     """A standby server: none, in the zone of the primary, or in another zone of the region."""
+    restored_server: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")] | None = None
+    """A server that was restored from a backup of the stack's own, and that the engine uses instead."""
 
     @model_validator(mode="after")
     def _is_offered(self) -> Self:

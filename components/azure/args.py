@@ -32,7 +32,8 @@ class DatabaseSize:
     """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`.
 
     `high_availability` is one of `HIGH_AVAILABILITY`. `storage_gb` is the least size of the disk: Azure makes it larger as it
-    fills up, and never smaller.
+    fills up, and never smaller. `restored_server` is the name of a server that was restored from a backup of this one, in the
+    same resource group: the engine then uses it instead.
     """
 
     sku: str = "Standard_B1ms"
@@ -41,6 +42,7 @@ class DatabaseSize:
     backup_days: int = 7
     geo_redundant_backup: bool = False
     high_availability: str = HIGH_AVAILABILITY[0]
+    restored_server: str | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError if there is no such mode."""

@@ -79,6 +79,8 @@ def check_capabilities(endpoint: str, token: str, server_id: str, location: str,
     if answer.status not in (OK, NOT_FOUND):
         raise NoAnswer(f"Azure did not say whether there is a server {server_id} ({answer.fault}). Run the command again")
     server = Server.of(answer.document) if answer.status == OK else None
+    if size.restored_server is not None:
+        _check_restored(endpoint, token, f"{server_id.rpartition('/')[0]}/{size.restored_server}")
     found = Found(max(size.storage_gb, server.storage_gb if server else 0))
     if server and not is_changed(server, size):
         return found
@@ -95,6 +97,15 @@ def check_capabilities(endpoint: str, token: str, server_id: str, location: str,
             f"{region_name(location)}` lists what Azure offers to this subscription"
         )
     return found
+
+
+def _check_restored(endpoint: str, token: str, server_id: str) -> None:
+    """Raises NotOffered if there is no such server."""
+    if get(endpoint, token, server_id, API_VERSION).status == NOT_FOUND:
+        raise NotOffered(
+            f"database.restoredServer: there is no {server_id}. Restore it first (docs/azure.md), or remove the setting. "
+            "Nothing was changed"
+        )
 
 
 def is_changed(server: Server, size: "DatabaseSize") -> bool:

@@ -56,11 +56,11 @@ class EngineDatabase(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         password = GeneratedKey(f"{name}-password", opts=self._child).value
         server = self._server(password)
-        rules = [] if args.is_private else [self._azure_may_call(server)]
+        rules = [] if args.is_private else [self._azure_may_call("azure", server.name)]
         database = self._database(server, rules)
         self.server_id = server.id
         self.url = pulumi.Output.secret(
-            pulumi.Output.all(server.fully_qualified_domain_name, password, database.name).apply(
+            pulumi.Output.all(self._host(server), password, database.name).apply(
                 lambda known: f"postgresql://{LOGIN}:{quote(known[1], safe='')}@{known[0]}/{known[2]}?sslmode=require"
             )
         )
@@ -96,11 +96,20 @@ class EngineDatabase(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(self._protected(), pulumi.ResourceOptions(ignore_changes=ZONES)),
         )
 
-    def _azure_may_call(self, server: dbforpostgresql.Server) -> dbforpostgresql.FirewallRule:
+    def _host(self, server: dbforpostgresql.Server) -> pulumi.Output[str]:
+        """Of the server that the engine uses: a restored one has the same logins, and a name in the same domain."""
+        restored = self._args.size.restored_server
+        if restored is None:
+            return server.fully_qualified_domain_name
+        if not self._args.is_private:  # Azure copies no rules to a restored server
+            self._azure_may_call("azure-restored", restored)
+        return server.fully_qualified_domain_name.apply(lambda host: f"{restored}.{host.partition('.')[2]}")
+
+    def _azure_may_call(self, what: str, server_name: pulumi.Input[str]) -> dbforpostgresql.FirewallRule:
         return dbforpostgresql.FirewallRule(
-            f"{self._name}-azure",
+            f"{self._name}-{what}",
             resource_group_name=self._args.place.resource_group_name,
-            server_name=server.name,
+            server_name=server_name,
             firewall_rule_name="azure",
             # Azure's notation for "any service in Azure"; it admits no internet addresses.
             start_ip_address="0.0.0.0",  # noqa: S104

@@ -232,6 +232,16 @@ def test_a_larger_disk_than_it_has_can_be_declared(monkeypatch: pytest.MonkeyPat
     assert check(size(storage_gb=128)) == Found(128)
 
 
+def test_a_restored_server_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    Azure(monkeypatch, server=Answer(404), of_location=Answer(200, {"value": [offer()]}))
+    with pytest.raises(
+        NotOffered, match=r"database.restoredServer: there is no .*/flexibleServers/vision-restored\. Restore it"
+    ):
+        check(size(restored_server="vision-restored"))
+    Azure(monkeypatch, server=server())
+    assert check(size(restored_server="vision-restored")) == Found(64)
+
+
 DENIED = Answer(403, {"error": {"code": "AuthorizationFailed", "message": "The client may not."}})
 
 

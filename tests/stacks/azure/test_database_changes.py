@@ -1,15 +1,20 @@
 """The database of a real stack when Azure changes it: its disk grows, its standby takes over. Azure is played; nothing runs."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.subscription import Resource
 from tests.stacks.project import Outcome
+from tests.support.places import DOCS
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 
@@ -38,7 +43,9 @@ class Database(Environment):
 
     @property
     def server(self) -> tuple[str, Resource]:
-        ((id_, found),) = self.azure.resources("dbforpostgresql:Server").items()
+        """The stack's own."""
+        servers = self.azure.resources("dbforpostgresql:Server")
+        ((id_, found),) = [(id_, found) for id_, found in servers.items() if "sourceServerResourceId" not in found["inputs"]]
         return id_, found
 
 
@@ -90,3 +97,58 @@ def test_a_disk_that_grew_and_a_failover_survive_updates(database: Database) -> 
     database.update()
     grown = database.server[1]
     assert (grown["created"], grown["outputs"]["storage"]["storageSizeGB"]) == (made["created"], 512)
+
+
+def database_host(database: Database) -> str:
+    """Where the engine finds its database, by the secret of its app."""
+    (url,) = {
+        secret["value"]
+        for app in database.azure.resources("app:ContainerApp").values()
+        for secret in app["inputs"]["configuration"]["secrets"]
+        if secret["value"].startswith("postgresql")
+    }
+    return str(urlsplit(url).hostname)
+
+
+def runbook() -> Iterator[list[str]]:
+    """The commands of docs/azure.md, and what it puts into the stack's file (`database KEY VALUE`), in order."""
+    _, _, page = (DOCS / "azure.md").read_text().partition("### Restore the database")
+    for kind, block in re.findall(r"```(yaml)?\n(.*?)```", page.partition("\n## ")[0], re.DOTALL):
+        if kind:
+            ((key, value),) = yaml.safe_load(block)["vision-customization:azure"]["database"].items()
+            yield ["database", key, value]
+        else:
+            yield from map(shlex.split, block.strip().splitlines())
+
+
+def test_the_restore_runbook(database: Database) -> None:
+    """Each command of the page, on a stack that is up; `az` is played by the stand-in, and `prod` is this stack."""
+    own, made = database.server
+    assert database_host(database) == made["outputs"]["fullyQualifiedDomainName"]
+    done = []
+    for command in runbook():
+        match command:
+            case ["az", "postgres", "flexible-server", "list", *_]:
+                pass
+            case ["az", "postgres", "flexible-server", "restore", *options]:
+                given = dict(zip(options[::2], options[1::2], strict=True))
+                assert given.keys() == {"--resource-group", "--source-server", "--name", "--restore-time"}
+                database.azure.restore_server(own, given["--name"], given["--restore-time"])
+            case ["database", key, value]:
+                database.declare(database={**LARGE, "storageGb": 512, key: "not-restored"})
+                assert "there is no " in database.apply("preview").failed().output
+                database.declare(database={**LARGE, "storageGb": 512, key: value})
+            case ["make", "up", _]:
+                database.update()
+            case _:
+                raise AssertionError(f"the test does not know how to follow {command}")
+        done.append(command[0])
+    assert done == ["az", "az", "database", "make"]
+    assert database_host(database) == "vision-prod-restored.postgres.database.azure.com"
+    (rule,) = [id_ for id_ in database.azure.resources("dbforpostgresql:FirewallRule") if "/vision-prod-restored/" in id_]
+    assert database.azure.resources()[own]["created"] == made["created"]
+    # Back to the stack's own server.
+    database.declare(database={**LARGE, "storageGb": 512})
+    database.update()
+    assert database_host(database) == made["outputs"]["fullyQualifiedDomainName"]
+    assert rule not in database.azure.resources()
