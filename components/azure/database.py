@@ -98,12 +98,13 @@ class EngineDatabase(pulumi.ComponentResource):
 
     def _host(self, server: dbforpostgresql.Server) -> pulumi.Output[str]:
         """Of the server that the engine uses: a restored one has the same logins, and a name in the same domain."""
+        own: pulumi.Output[str] = server.fully_qualified_domain_name
         restored = self._args.size.restored_server
         if restored is None:
-            return server.fully_qualified_domain_name
+            return own
         if not self._args.is_private:  # Azure copies no rules to a restored server
             self._azure_may_call("azure-restored", restored)
-        return server.fully_qualified_domain_name.apply(lambda host: f"{restored}.{host.partition('.')[2]}")
+        return own.apply(lambda host: f"{restored}.{host.partition('.')[2]}")
 
     def _azure_may_call(self, what: str, server_name: pulumi.Input[str]) -> dbforpostgresql.FirewallRule:
         return dbforpostgresql.FirewallRule(
