@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.stacks.azure.catalog import CATALOG
 from tests.stacks.azure.failure import Failure
 from tests.stacks.azure.names import REGIONS, region
-from tests.stacks.azure.subscription import Resource, same
+from tests.stacks.azure.subscription import Resource
 
 Values = dict[str, Any]
 
@@ -52,10 +51,6 @@ RESTRICTED = (
     "Provisioning is restricted in this region. Please choose a different region. For exceptions to this rule please open a "
     "support request with Issue type of 'Service and subscription limits'."
 )
-
-CREATE_ONLY = CATALOG["dbforpostgresql:Server"].immutable
-"""Those that the specification lets be set by a create alone (`Lifecycle.Create` without `Lifecycle.Update`): what
-azure-native replaces a server on. Its own list (provider/pkg/gen/replacement.go) has nothing about servers."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +180,7 @@ def out_of_range(parameter: str, allowed: list[str]) -> Failure:
 
 
 def check_server_change(inputs: Values, present: Resource) -> None:
-    """Refuse an update that takes storage away, or changes what only a create sets."""
+    """Refuse an update that takes storage away, or names another zone; empty, a zone is left to Azure."""
     size, now = ((of.get("storage") or {}).get("storageSizeGB") for of in (inputs, present["outputs"]))
     if size is not None and now is not None and size < now:
         raise Failure(
@@ -194,20 +189,11 @@ def check_server_change(inputs: Values, present: Resource) -> None:
             f"Requested data Disk size '{size * 1024}' cannot be less than current size '{now * 1024}'. Please make sure to "
             "request correct disk size.",
         )
-    for path in (*CREATE_ONLY, "network.delegatedSubnetResourceId"):
-        wanted, has = at(inputs, path), at(present["outputs"], path)
-        # An empty zone leaves the choice to Azure. What is not among the outputs, Azure tells nobody.
-        if wanted and has and not same(str(wanted), str(has)):
-            raise Failure(
-                400, "InvalidParameterValue", f"Invalid value given for parameter {path}. Specify a valid parameter value."
-            )
-
-
-def at(values: Mapping[str, Any], path: str) -> object:
-    found: Any = values
-    for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+    zone = inputs.get("availabilityZone")
+    if zone and zone != present["outputs"].get("availabilityZone"):
+        raise Failure(
+            400, "InvalidParameterValue", "Invalid value given for parameter availabilityZone. Specify a valid parameter value."
+        )
 
 
 def mode_of(values: Mapping[str, Any]) -> str:

@@ -294,6 +294,96 @@ def test_a_deleted_account_can_be_restored(caller: Caller) -> None:
     assert second["identity"] == first["identity"]
     assert "restore" not in second["properties"]
     assert caller.azure.deleted() == {}
+    # Nothing is left to restore: neither by a later update, nor by another account.
+    inputs = INPUTS["cognitiveservices:Account"] | {"properties": properties, "tags": {"owner": "vision"}}
+    with pytest.raises(Failure, match="CanNotRestoreANonExistingResource"):
+        caller.provider.update("azure-native:cognitiveservices:Account", ACCOUNT, inputs)
+    inputs["properties"] = {"customSubDomainName": "vision-of-a-test"}
+    caller.provider.update("azure-native:cognitiveservices:Account", ACCOUNT, inputs)
+    caller.refused("CanNotRestoreANonExistingResource", "cognitiveservices:Account", accountName="second", properties=RESTORED)
+
+
+RESTORED = {"customSubDomainName": "another-of-a-test", "restore": True}
+
+
+def test_a_kind_of_account_whose_terms_nobody_has_accepted(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.azure.scenario(termsNotAccepted=["ComputerVision"])
+    caller.refused("ResourceKindRequireAcceptTerms", "cognitiveservices:Account")
+    caller.azure.scenario(termsNotAccepted=None)
+    account, _ = caller.create("cognitiveservices:Account")
+    # Who has an account keeps it.
+    caller.azure.scenario(termsNotAccepted=["ComputerVision"])
+    caller.provider.update("azure-native:cognitiveservices:Account", account, INPUTS["cognitiveservices:Account"])
+
+
+def test_an_account_settles_before_it_takes_a_private_endpoint(caller: Caller) -> None:
+    caller.azure.scenario(accountSettlesSeconds=60)
+    caller.create_all("resources:ResourceGroup", "network:VirtualNetwork", "cognitiveservices:Account")
+    subnet, _ = caller.create("network:VirtualNetwork", virtualNetworkName="other", subnets=[{"name": "endpoints"}])
+    endpoint = {
+        "privateEndpointName": "vision",
+        "location": "eastus",
+        "subnet": {"id": f"{subnet}/subnets/endpoints"},
+        "privateLinkServiceConnections": [{"privateLinkServiceId": ACCOUNT, "groupIds": ["account"]}],
+    }
+    caller.refused("AccountProvisioningStateInvalid", "network:PrivateEndpoint", **IN_GROUP, **endpoint)
+    with pytest.raises(Failure, match="RequestConflict"):
+        caller.provider.update("azure-native:cognitiveservices:Account", ACCOUNT, INPUTS["cognitiveservices:Account"])
+    with caller.azure.subscription.locked() as state:
+        state.resources[ACCOUNT]["written"] -= 60
+    caller.create("network:PrivateEndpoint", **IN_GROUP, **endpoint)
+    # Each write makes it unsettled again.
+    caller.provider.update("azure-native:cognitiveservices:Account", ACCOUNT, INPUTS["cognitiveservices:Account"])
+    caller.refused(
+        "AccountProvisioningStateInvalid",
+        "network:PrivateEndpoint",
+        **IN_GROUP | endpoint | {"privateEndpointName": "second"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "made", "changed", "code"),
+    [
+        (
+            "storage:StorageAccount",
+            {"encryption": {"requireInfrastructureEncryption": True}},
+            {"encryption": {"requireInfrastructureEncryption": False}},
+            "AccountPropertyCannotBeUpdated",
+        ),
+        (
+            "cognitiveservices:Account",
+            {},
+            {"properties": {"customSubDomainName": "another-of-a-test"}},
+            "PropertyChangeNotAllowed",
+        ),
+    ],
+)
+def test_what_can_never_change(
+    caller: Caller, resource_type: str, made: dict[str, Any], changed: dict[str, Any], code: str
+) -> None:
+    caller.create("resources:ResourceGroup")
+    resource_id, outputs = caller.create(resource_type, **made)
+    full = f"azure-native:{resource_type}"
+    with pytest.raises(Failure, match=code):
+        caller.provider.update(full, resource_id, INPUTS[resource_type] | changed)
+    # What a request leaves out stays.
+    caller.provider.update(full, resource_id, INPUTS[resource_type])
+    assert caller.azure.resources()[resource_id]["outputs"]["name"] == outputs["name"]
+
+
+def test_a_network_can_not_be_changed_or_added_later(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    network, _ = caller.create("network:VirtualNetwork", subnets=[{"name": "apps"}, {"name": "others"}])
+    environment, full = "app:ManagedEnvironment", "azure-native:app:ManagedEnvironment"
+    alone, _ = caller.create(environment)
+    inside = {"vnetConfiguration": {"infrastructureSubnetId": f"{network}/subnets/apps", "internal": True}}
+    # Azure takes no notice of it (microsoft/azure-container-apps#851).
+    assert "vnetConfiguration" not in caller.provider.update(full, alone, INPUTS[environment] | inside)
+    other, _ = caller.create(environment, environmentName="other", **inside)
+    inside["vnetConfiguration"]["infrastructureSubnetId"] = f"{network}/subnets/others"
+    with pytest.raises(Failure, match="ManagedEnvironmentInfraSubnetIdCannotBeUpdated"):
+        caller.provider.update(full, other, INPUTS[environment] | {"environmentName": "other"} | inside)
 
 
 def test_an_account_that_somebody_deleted_before(caller: Caller) -> None:
@@ -301,6 +391,12 @@ def test_an_account_that_somebody_deleted_before(caller: Caller) -> None:
     caller.azure.scenario(softDeleted=["vision"])
     caller.refused("FlagMustBeSetForRestore", "cognitiveservices:Account")
     caller.create("cognitiveservices:Account", properties={"restore": True})
+    with pytest.raises(Failure, match="CanNotRestoreANonExistingResource"):
+        caller.provider.update(
+            "azure-native:cognitiveservices:Account",
+            ACCOUNT,
+            INPUTS["cognitiveservices:Account"] | {"properties": {"restore": True}},
+        )
 
 
 def test_a_group_takes_along_what_is_in_it(with_container: Caller) -> None:
@@ -530,7 +626,7 @@ def test_a_disk_never_becomes_smaller(with_server: tuple[Caller, str]) -> None:
     [
         ("administratorLogin", "another", True),
         ("availabilityZone", "3", True),
-        ("backup", {"geoRedundantBackup": "Enabled"}, True),
+        ("backup", {"geoRedundantBackup": "Enabled"}, False),
         ("sourceServerResourceId", "/subscriptions/s/…", True),
         ("createMode", "Update", False),
         ("network", {"delegatedSubnetResourceId": "/subscriptions/s/…"}, False),

@@ -3,7 +3,10 @@
 import uuid
 
 import pulumi
-from pulumi_azure_native import app, authorization, cognitiveservices, managedidentity, operationalinsights, resources, storage
+from pulumi_azure_native import app, authorization, managedidentity, operationalinsights, resources, storage
+
+from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 
 settings = pulumi.Config()
 READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
@@ -28,15 +31,13 @@ container = storage.BlobContainer(
     "training", resource_group_name=group.name, account_name=storage_account.name, container_name="training"
 )
 identity = managedidentity.UserAssignedIdentity("identity", resource_group_name=group.name, resource_name_="engine")
-vision = cognitiveservices.Account(
+vision = VisionAccount(
     "vision",
-    resource_group_name=group.name,
-    account_name="vision",
-    kind="ComputerVision",
-    sku=cognitiveservices.SkuArgs(name="S1"),
-    identity=cognitiveservices.IdentityArgs(type=cognitiveservices.ResourceIdentityType.SYSTEM_ASSIGNED),
-    properties=cognitiveservices.AccountPropertiesArgs(
-        custom_sub_domain_name="vision-of-a-test", restore=settings.get_bool("restore") or None
+    VisionAccountArgs(
+        Place(group.name, "eastus", {"owner": settings.get("owner") or "vision"}),
+        account_name="vision",
+        subdomain="vision-of-a-test",
+        restore=settings.get_bool("restore") or False,
     ),
 )
 reader = authorization.RoleAssignment(
@@ -90,7 +91,7 @@ engine = app.ContainerApp(
 )
 
 pulumi.export("blobs", storage_account.primary_endpoints.blob)
-pulumi.export("vision", vision.properties.endpoint)
+pulumi.export("vision", vision.endpoint)
 pulumi.export("engine", engine.configuration.ingress.fqdn)
-pulumi.export("principal", vision.identity.principal_id)
+pulumi.export("principal", vision.principal_id)
 pulumi.export("tenant", client.tenant_id)
