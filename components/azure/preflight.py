@@ -264,7 +264,7 @@ class Wanted:
         container_id: ARM id of the training container.
         assigns_deployer: whether the program assigns the deployer the role to upload there.
         restore: restore a soft-deleted Vision account of that name.
-        location: region of the database; `server_id`: ARM id of its server; `database`: what it is to be.
+        database_location: region of the database; `server_id`: ARM id of its server; `database`: what it is to be.
     """
 
     resource_group: str
@@ -276,7 +276,7 @@ class Wanted:
     container_id: str
     assigns_deployer: bool
     restore: bool
-    location: str
+    database_location: str
     server_id: str
     database: "DatabaseSize"
 
@@ -327,7 +327,7 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
         warnings.append(f"not checked before the update: {_may_not_ask_for_deleted(caller, wanted)}")
     if deleted and not wanted.restore:
         raise AccountDeleted(deleted_account_message(str(wanted.vision_account), wanted.vision_location, group))
-    database = check_capabilities(endpoint, token, wanted.server_id, wanted.location, wanted.database)
+    database = check_capabilities(endpoint, token, wanted.server_id, wanted.database_location, wanted.database)
     return Found(bool(deleted), caller_type(token), database.storage_gb, [*warnings, *database.warnings])
 
 

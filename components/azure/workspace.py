@@ -138,7 +138,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             container_id=container_id,
             assigns_deployer=args.assign_deployer,
             restore=args.restore,
-            location=args.location,
+            database_location=args.location,
             server_id=pulumi.Output.format(
                 "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{2}",
                 self._client.subscription_id,
