@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.network import ADDRESS_PREFIX
 from vision_customization.components.azure.place import region_name
-from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT
+from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT
 from vision_customization.components.azure.vision_account import LOCATIONS
 
 

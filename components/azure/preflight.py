@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.capabilities import check_capabilities
-from vision_customization.components.azure.resource_manager import get
+from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from azure.mgmt.authorization import AuthorizationManagementClient
 
     from vision_customization.components.azure.args import DatabaseSize
-
-MANAGEMENT_ENDPOINT = "https://management.azure.com"
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"

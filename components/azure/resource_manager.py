@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
 
+MANAGEMENT_ENDPOINT = "https://management.azure.com"
+"""Also the audience of tokens for it."""
+
 TIMEOUT_SECONDS = 30
 
 
