@@ -142,6 +142,8 @@ class AzureSettings(Settings):
     vision_location: Literal["eastus", "westus2", "westeurope"] | None = None
     """The Vision account's region, one of those that had model customization; by default `location` if it is one of them,
     else `eastus`."""
+    vision: Literal["account", "none"] = "account"
+    """Whether there is an Azure AI Vision account, for the prebuilt features; trainings need none."""
     names: AzureNameSettings = AzureNameSettings()
     engine: EngineSizeSettings = EngineSizeSettings()
     database: DatabaseSizeSettings = DatabaseSizeSettings()

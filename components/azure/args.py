@@ -8,6 +8,8 @@ from vision_customization.components.azure.place import region_name
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT
 from vision_customization.components.azure.vision_account import LOCATIONS
 
+VISION = ("account", "none")
+
 
 @dataclass(frozen=True)
 class EngineSize:
@@ -64,6 +66,7 @@ class AzureArgs:
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image;
     `container_registry`: that registry's id, if the engine's identity is to be assigned the role AcrPull on it.
     `resource_group`, `log_workspace`, `identity`: those that are there already, instead of ones that the stack makes.
+    `vision`: `account`, or `none` for no Azure AI Vision account; the prebuilt features need one, trainings do not.
     `assign_deployer`: whether the deployer is assigned the role to upload; without it, it must have one.
     """
 
@@ -77,6 +80,7 @@ class AzureArgs:
     resource_group: Existing | None = None
     log_workspace: Existing | None = None
     identity: Existing | None = None
+    vision: str = "account"
     engine: EngineSize = field(default_factory=EngineSize)
     database: DatabaseSize = field(default_factory=DatabaseSize)
     storage_sku: str = "Standard_LRS"
@@ -98,6 +102,11 @@ class AzureArgs:
     role_timeout_minutes: float = 30
     management_endpoint: str = MANAGEMENT_ENDPOINT
     tags: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for another `vision`."""
+        if self.vision not in VISION:
+            raise ValueError(f"vision '{self.vision}': must be one of {', '.join(VISION)}")
 
     @property
     def vision_region(self) -> str:

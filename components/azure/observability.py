@@ -54,9 +54,9 @@ class Observability(pulumi.ComponentResource):
             self.shared_key = self._shared_key(known.resource_group, known.name)
         self.register_outputs({"workspaceId": self.workspace_id})
 
-    def watch(self, what: str, resource_id: pulumi.Input[str], metrics: str = "AllMetrics") -> None:
+    def watch(self, what: str, resource_id: pulumi.Input[str], metrics: str = "AllMetrics") -> pulumi.Resource:
         """Send the logs and metrics of a resource (by ARM id) to the workspace; `metrics` is the category of its metrics."""
-        monitor.DiagnosticSetting(
+        setting: pulumi.Resource = monitor.DiagnosticSetting(
             f"{self._name}-{what}",
             name="vision-customization",
             resource_uri=resource_id,
@@ -65,6 +65,7 @@ class Observability(pulumi.ComponentResource):
             metrics=[monitor.DiagnosticsMetricSettingsArgs(category=metrics, enabled=True)],
             opts=self._child,
         )
+        return setting
 
     def alert(self, worker_name: str, emails: Sequence[str]) -> None:
         """Raise an alert for each quarter of an hour in which a training failed, and notify `emails`."""

@@ -28,9 +28,10 @@ DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
 MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
 MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
+MAKE_VISION = "Microsoft.CognitiveServices/accounts/write"
 MAKE_RESOURCES = (
     MAKE_GROUP,
-    "Microsoft.CognitiveServices/accounts/write",
+    MAKE_VISION,
     "Microsoft.Storage/storageAccounts/write",
     MAKE_IDENTITY,
     MAKE_LOGS,
@@ -88,13 +89,20 @@ def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
 
 
 def wanted_actions(
-    *, group: bool = True, logs: bool = True, identity: bool = True, networks: bool = False, defines_role: bool = False
+    *,
+    group: bool = True,
+    logs: bool = True,
+    identity: bool = True,
+    vision: bool = True,
+    networks: bool = False,
+    defines_role: bool = False,
 ) -> list[str]:
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
     given = {
         MAKE_GROUP: not group,
         MAKE_IDENTITY: not identity,
         MAKE_LOGS: not logs,
+        MAKE_VISION: not vision,
     }
     made = [action for action in MAKE_RESOURCES if not given.get(action)]
     return [*made, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]

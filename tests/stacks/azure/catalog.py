@@ -1,9 +1,10 @@
 """The types of resources that the stand-in knows: where each lies in Azure, and what of it can never change.
 
 azure-native replaces a resource for the names in its path, for a top-level property that Azure's specification marks as
-`"x-ms-mutability": ["create", "read"]`, and for those of its own list (`forceNewMap` in `provider/pkg/gen/replacement.go`). For a
-property below another one it does not, whatever its mark (`forceNew` in `provider/pkg/gen/properties.go`): it sends the change,
-and Azure refuses it. The marks are those of https://github.com/Azure/azure-rest-api-specs in the version that the SDK uses.
+`"x-ms-mutability": ["create", "read"]`, and for those of its own list (`forceNewMap` in `provider/pkg/gen/replacement.go`).
+For a property below another one it does not, whatever its mark (`forceNew` in `provider/pkg/gen/properties.go`): it sends
+the change, and Azure refuses it. The marks are those of https://github.com/Azure/azure-rest-api-specs in the version that the
+SDK uses.
 """
 
 import re

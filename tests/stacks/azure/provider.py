@@ -13,6 +13,7 @@ from tests.stacks.azure import schema
 from tests.stacks.azure.catalog import Kind, kind_of
 from tests.stacks.azure.difference import Change, changes, refreshed
 from tests.stacks.azure.failure import Failure, Throttled
+from tests.stacks.azure.filled import current
 from tests.stacks.azure.keys import KEY_FUNCTIONS, getter, key_action, keys
 from tests.stacks.azure.outputs import respond
 from tests.stacks.azure.requirements import check_requirements
@@ -170,7 +171,9 @@ class Provider:
         def look(state: State, scenario: Values) -> tuple[Values, Values] | None:
             authorize(f"{kind_of(resource_type).arm_type}/read", resource_id, scenario["caller"])
             resource = state.get(resource_id)
-            return (resource["outputs"], resource["inputs"]) if resource else None
+            if resource is None:
+                return None
+            return current(short(resource_type), resource_id, resource["outputs"], state), resource["inputs"]
 
         found = self._call("read", resource_type, resource_id, look)
         if found is None or not old_inputs:

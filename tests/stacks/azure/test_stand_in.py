@@ -150,6 +150,21 @@ def test_a_program_from_its_first_up_to_its_end(make_program: Callable[..., Prog
     program.preview("--expect-no-changes").succeeded()
 
 
+def test_what_azure_fills_in_later_is_no_drift(make_program: Callable[..., Program]) -> None:
+    """A database changes its subnet, a DNS zone its private endpoint, and each subnet its network."""
+    program = make_program(network="true")
+    program.up().succeeded()
+    for _ in range(2):
+        program.refresh("--preview-only", "--expect-no-changes").succeeded()
+        program.preview("--expect-no-changes").succeeded()
+        program.refresh().succeeded()
+    # What somebody changes in the same resources is drift nevertheless.
+    (subnet,) = [id_ for id_ in program.azure.resources("network:Subnet") if id_.endswith("/endpoints")]
+    program.azure.change(subnet, "defaultOutboundAccess", value=True)
+    assert "defaultOutboundAccess" in program.refresh("--preview-only", "--diff").succeeded().output
+    program.refresh("--preview-only", "--expect-no-changes").failed()
+
+
 def test_an_up_that_fails_in_the_middle_goes_on(make_program: Callable[..., Program]) -> None:
     program = make_program()
     planned = {"type": "app:ManagedEnvironment", "operation": "create", "code": "ManagedEnvironmentProvisioningError"}

@@ -5,6 +5,8 @@ import uuid
 import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, operationalinsights, resources, storage
 
+from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
+from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 
@@ -89,6 +91,15 @@ engine = app.ContainerApp(
         scale=app.ScaleArgs(min_replicas=1, max_replicas=settings.get_int("maxReplicas") or 2),
     ),
 )
+if settings.get_bool("network"):
+    place = Place(group.name, "eastus", {})
+    network = PrivateNetwork("net", PrivateNetworkArgs(place, "net"))
+    database = EngineDatabase(
+        "database",
+        EngineDatabaseArgs(place, "vision-jobs", subnet_id=network.database_subnet_id, zone_id=network.database_zone_id),
+    )
+    network.connect("blob", storage_account.id, "blob", BLOB_ZONE)
+    network.connect("vision", vision.account_id, "account", VISION_ZONE, after=[database])
 
 pulumi.export("blobs", storage_account.primary_endpoints.blob)
 pulumi.export("vision", vision.endpoint)

@@ -1,0 +1,144 @@
+"""The Vision account in a workspace: without one, and the order around it, with Pulumi's engine played."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, settings
+
+from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.preflight import MAKE_VISION
+from vision_customization.components.azure.preflight_resource import PreflightProvider
+from vision_customization.components.azure.workspace import AzureWorkspace
+
+CLIENT = {"subscriptionId": "subscription-1", "objectId": "object-1", "tenantId": "tenant-1", "clientId": "client-1"}
+OUTPUTS: dict[str, Any] = {
+    "primaryEndpoints": {"blob": "https://account.blob.core.windows.net/"},
+    "identity": {"type": "SystemAssigned", "principalId": "principal-1", "tenantId": "tenant-1"},
+    "principalId": "principal-2",
+    "clientId": "client-2",
+    "defaultDomain": "apps.example",
+    "staticIp": "10.42.0.4",
+    "fullyQualifiedDomainName": "server.example",
+    "value": "c2VjcmV0",
+    "caller_type": "User",
+}
+
+
+class Azure(mocks.Mocks):
+    """Answers with the inputs; `made` are the names and inputs by type, in the order of their making."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, str, dict[str, Any]]] = []
+        self.restores = False
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.made.append((args.typ.removeprefix("azure-native:"), args.name, args.inputs))
+        return f"{args.name}-id", {"name": args.name, **args.inputs, **OUTPUTS, "restores": self.restores}
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        return {
+            "azure-native:authorization:getClientConfig": CLIENT,
+            "azure-native:operationalinsights:getSharedKeys": {"primarySharedKey": "key"},
+        }[args.token]
+
+    def inputs(self, resource_type: str) -> dict[str, Any]:
+        return next(inputs for made, _, inputs in self.made if made == resource_type)
+
+    def place(self, resource_type: str, name: str) -> int:
+        return [(made, named) for made, named, _ in self.made].index((resource_type, name))
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
+    loops: list[asyncio.AbstractEventLoop] = []
+    new_event_loop = asyncio.new_event_loop
+
+    def kept() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", kept)  # Pulumi opens one for each of its threads, and closes none
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    azure = Azure()
+    mocks.set_mocks(azure, project="app", stack="test")
+    yield azure
+    settings.reset_options()
+    asyncio.set_event_loop(None)
+    for loop in loops:
+        loop.close()
+
+
+def declare(**args: Any) -> str:  # noqa: ANN401
+    """Declare a workspace, and wait for all of it; returns the endpoint of its Vision account."""
+    endpoints: list[str] = []
+
+    @pulumi.runtime.test
+    def program() -> pulumi.Output[None]:
+        workspace = AzureWorkspace("vision", AzureArgs(base="contoso", image="engine:1", **args))
+        return pulumi.Output.all(workspace.vision_endpoint, workspace.container_url).apply(
+            lambda known: endpoints.append(str(known[0]))
+        )
+
+    program()
+    return endpoints[0]
+
+
+def variables(azure: Azure) -> set[str]:
+    (container,) = azure.inputs("app:ContainerApp")["template"]["containers"]
+    return {variable["name"] for variable in container["env"]}
+
+
+def test_with_an_account(azure: Azure) -> None:
+    assert declare().endswith(".cognitiveservices.azure.com/")
+    assert "VISION_ENGINE_VISION_ENDPOINT" in variables(azure)
+    preflight = azure.inputs("pulumi-python:dynamic/vision:Preflight")
+    assert preflight["vision_account"] == "contoso"
+    assert MAKE_VISION in preflight["actions"]
+
+
+@pytest.mark.parametrize("private_network", [False, True])
+def test_without_an_account_nothing_is_made_for_it(azure: Azure, *, private_network: bool) -> None:
+    assert declare(vision="none", private_network=private_network) == ""
+    assert "cognitiveservices:Account" not in {made for made, _, _ in azure.made}
+    names = {name for _, name, _ in azure.made}
+    assert not names & {"vision-engine-calls", "vision-vision-reads", "vision-logs-vision", "vision-net-vision"}
+    assert "VISION_ENGINE_VISION_ENDPOINT" not in variables(azure)
+    preflight = azure.inputs("pulumi-python:dynamic/vision:Preflight")
+    assert preflight.get("vision_account") is None
+    assert MAKE_VISION not in preflight["actions"]
+
+
+def test_another_choice_is_refused() -> None:
+    with pytest.raises(ValueError, match="vision 'maybe': must be one of account, none"):
+        AzureArgs(base="contoso", image="engine:1", vision="maybe")
+
+
+def test_the_private_endpoint_comes_after_all_that_changes_the_account(azure: Azure) -> None:
+    """And after the database, whose minutes let the account settle (terraform-provider-azurerm#31712)."""
+    declare(private_network=True)
+    endpoint = azure.place("network:PrivateEndpoint", "vision-net-vision")
+    for before in (
+        ("cognitiveservices:Account", "vision-vision"),
+        ("authorization:RoleAssignment", "vision-engine-calls"),
+        ("monitor:DiagnosticSetting", "vision-logs-vision"),
+        ("dbforpostgresql:Server", "vision-database"),
+    ):
+        assert azure.place(*before) < endpoint
+    assert endpoint < azure.place("app:ContainerApp", "vision-engine-api")
+
+
+@pytest.mark.parametrize("restores", [True, False])
+def test_it_asks_for_a_restore_only_while_there_is_something_to_restore(azure: Azure, *, restores: bool) -> None:
+    azure.restores = restores
+    declare(restore=True)
+    assert azure.inputs("cognitiveservices:Account")["properties"].get("restore") == (True if restores else None)
+
+
+@pytest.mark.parametrize(("before", "after"), [(False, True), (True, False)])
+def test_a_restored_account_is_a_change_of_the_preflight(*, before: bool, after: bool) -> None:
+    provider = PreflightProvider()
+    assert provider.diff("id", {"restores": before}, {"restores": after}).changes
+    assert not provider.diff("id", {"restores": after}, {"restores": after}).changes
