@@ -110,6 +110,12 @@ def database_host(database: Database) -> str:
     return str(urlsplit(url).hostname)
 
 
+def rules_of(database: Database, server: str) -> set[str]:
+    """The names of a server's firewall rules."""
+    rules = database.azure.resources("dbforpostgresql:FirewallRule")
+    return {id_.rpartition("/")[2] for id_ in rules if f"/{server}/" in id_}
+
+
 def runbook() -> Iterator[list[str]]:
     """The commands of docs/azure.md, and what it puts into the stack's file (`database KEY VALUE`), in order."""
     _, _, page = (DOCS / "azure.md").read_text().partition("### Restore the database")
@@ -145,10 +151,10 @@ def test_the_restore_runbook(database: Database) -> None:
         done.append(command[0])
     assert done == ["az", "az", "database", "make"]
     assert database_host(database) == "vision-prod-restored.postgres.database.azure.com"
-    (rule,) = [id_ for id_ in database.azure.resources("dbforpostgresql:FirewallRule") if "/vision-prod-restored/" in id_]
+    assert rules_of(database, "vision-prod-restored") == rules_of(database, own.rpartition("/")[2])
     assert database.azure.resources()[own]["created"] == made["created"]
     # Back to the stack's own server.
     database.declare(database={**LARGE, "storageGb": 512})
     database.update()
     assert database_host(database) == made["outputs"]["fullyQualifiedDomainName"]
-    assert rule not in database.azure.resources()
+    assert rules_of(database, "vision-prod-restored") == set()
