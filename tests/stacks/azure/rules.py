@@ -11,6 +11,7 @@ from tests.stacks.azure.catalog import Kind, kind_of, parent_of, type_of
 from tests.stacks.azure.failure import Failure, Throttled
 from tests.stacks.azure.names import NAME_RULES, check_name, check_region, check_subdomain, region
 from tests.stacks.azure.network import check_firewall, check_private_endpoint, check_subnet
+from tests.stacks.azure.postgresql import check_new_server, check_server_change
 from tests.stacks.azure.roles import check_role_assignment, check_role_definition, check_role_definition_unused
 from tests.stacks.azure.subscription import Resource, State, same
 
@@ -82,6 +83,8 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
             check_soft_deleted(resource_id, inputs, state, scenario)
         case "storage:Blob":
             check_shared_key(resource_id, state)
+        case "dbforpostgresql:Server":
+            check_new_server(inputs, scenario)
     check_fit(resource_type, resource_id, inputs, state)
     if resource_type == "network:PrivateEndpoint":
         for connection in inputs.get("privateLinkServiceConnections") or []:
@@ -96,6 +99,9 @@ def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], s
             raise not_restorable(resource_id)
     check_parent(resource_id, kind_of(resource_type), state)
     check_references(resource_id, inputs, state)
+    present = state.get(resource_id)
+    if present and resource_type == "dbforpostgresql:Server":
+        check_server_change(inputs, present)
     check_fit(resource_type, resource_id, inputs, state)
 
 
