@@ -147,4 +147,9 @@ def unreachable(error: DBAPIError) -> str:
     """The message for a database that cannot be opened, without its URL, which may contain a password."""
     if error.orig is not None and isinstance(reason := error.orig.__cause__, NoToken):
         return f"The database cannot be opened: {reason}"
+    if "certificate" in str(error.orig):  # libpq has only words for it
+        return (
+            "The database cannot be opened: its certificate cannot be verified. Name the host as the certificate does, "
+            "and its authorities in SSL_CERT_FILE, or in sslrootcert of VISION_ENGINE_DATABASE_URL."
+        )
     return f"The database cannot be opened ({type(error.orig).__name__}). Check VISION_ENGINE_DATABASE_URL and that it runs."

@@ -248,6 +248,24 @@ def test_a_token_goes_to_no_server_whose_certificate_nobody_vouches_for(
         wakeups._engine.connect()
 
 
+def test_a_login_by_password_verifies_with_the_same_authorities(
+    server: PostgreSQL, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libpq alone refuses `verify-full` without a file of authorities."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    settings = Settings(data_dir=tmp_path, database_url=f"{server.url(server.create_database())}?sslmode=verify-full")
+    with closing(Store.open(settings)) as store, JobQueue(settings) as queue:
+        store.ping()
+        assert queue.running() == []
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(SettingsError, match="its certificate cannot be verified"):
+        Store.open(settings)
+    monkeypatch.setenv("PGSSLROOTCERT", str(authority.ca_file))
+    Store.open(settings).close()
+
+
 def test_a_token_goes_to_no_server_without_tls(postgresql: PostgreSQL, tokens: Tokens, tmp_path: Path) -> None:
     url = f"postgresql://{ROLE}@{postgresql.host}:{postgresql.port}/postgres"
     settings = Settings(data_dir=tmp_path, database_url=url, database_login="entra")

@@ -42,7 +42,7 @@ AZURE_FUNCTIONS = (
 
 @pytest.fixture
 def server() -> Iterator[PostgreSQL]:
-    """A server as Azure makes it: the administrator is no superuser, and owns neither the database nor its schema public."""
+    """A server as Azure makes it: the administrator is not a superuser, and owns neither the database nor its schema public."""
     if binaries() is None:
         pytest.skip(NOT_INSTALLED)
     with tempfile.TemporaryDirectory(prefix="postgresql-") as folder, running_postgresql(Path(folder)) as server:

@@ -181,7 +181,7 @@ def test_a_server_takes_tls_only_and_workers_follow_a_queue_in_it(world: AzureWo
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
                 psycopg.connect(f"{url.replace('second', 'first')}?sslmode=require")
 
-            told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=require", "SELECT count(*) FROM jobs"), {})
+            told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=verify-full", "SELECT count(*) FROM jobs"), {})
             assert processes_of(world) == []
             connection.execute("INSERT INTO jobs SELECT 'job' FROM generate_series(1, 3)")
             wait_until(
