@@ -48,7 +48,11 @@ class EngineDatabase(pulumi.ComponentResource):
 
     server_id: pulumi.Output[str]
     url: pulumi.Output[str]
-    """`postgresql://…?sslmode=require`, a secret."""
+    """`postgresql://…?sslmode=verify-full`, a secret.
+
+    The engine and KEDA's scaler both verify the server's certificate, KEDA with its system's authorities
+    (https://github.com/jackc/pgx/blob/master/pgconn/config.go), with which it also calls Azure's own services.
+    """
 
     def __init__(self, name: str, args: EngineDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:EngineDatabase", name, None, opts)
@@ -61,7 +65,7 @@ class EngineDatabase(pulumi.ComponentResource):
         self.server_id = server.id
         self.url = pulumi.Output.secret(
             pulumi.Output.all(self._host(server), password, database.name).apply(
-                lambda known: f"postgresql://{LOGIN}:{quote(known[1], safe='')}@{known[0]}/{known[2]}?sslmode=require"
+                lambda known: f"postgresql://{LOGIN}:{quote(known[1], safe='')}@{known[0]}/{known[2]}?sslmode=verify-full"
             )
         )
         self.register_outputs({"serverId": self.server_id})

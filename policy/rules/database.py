@@ -16,7 +16,7 @@ AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services 
 
 MODES = ("Disabled", "SameZone", "ZoneRedundant")
 
-SECURE_MODES = ("require", "verify-ca", "verify-full")
+SECURE_MODES = ("verify-full",)
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S+")
 
 PARAMETERS = {
@@ -63,9 +63,10 @@ def is_backed_up(resource: Resource, settings: Settings) -> Iterator[str]:
 RULES = (
     Rule(
         name="database-tls",
-        says="PostgreSQL is reached over TLS 1.2 or later, and the engine insists on it.",
-        why="Without `sslmode`, a client can be made to fall back to plain text.",
-        fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=require`.",
+        says="PostgreSQL is reached over TLS 1.2 or later, and the engine verifies the server.",
+        why="Without `sslmode`, a client can be made to fall back to plain text; with less than `verify-full`, it sends its "
+        "password to any server that answers in the database's place.",
+        fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=verify-full`.",
         types=(CONFIGURATION, CONTAINER_APP),
         check=enforces_tls,
     ),

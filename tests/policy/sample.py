@@ -183,7 +183,7 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
                 "secrets": [
                     {
                         "name": "database-url",
-                        "value": "postgresql+psycopg://vision:secret@vision-prod:5432/vision?sslmode=require",
+                        "value": "postgresql+psycopg://vision:secret@vision-prod:5432/vision?sslmode=verify-full",
                     },
                     {"name": "keys", "value": "a key of the engine"},
                 ],

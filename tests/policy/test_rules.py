@@ -75,6 +75,7 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("database-tls", PARAMETER, "value", "OFF", "require_secure_transport is 'OFF'; it must be on"),
     ("database-tls", APP, "configuration.secrets.0.value", "postgresql://u:p@h/d", "secrets[0].value holds a PostgreSQL URL"),
     ("database-tls", APP, "configuration.secrets.0.value", "postgresql+psycopg://h/d?sslmode=prefer", "URL without sslmode="),
+    ("database-tls", APP, "configuration.secrets.0.value", "postgresql+psycopg://h/d?sslmode=require", "URL without sslmode="),
     ("database-backups", SERVER, "backup", {}, "backupRetentionDays is not set; it must be 7 or more"),
     ("database-disk-grows", SERVER, "storage.autoGrow", "Disabled", "storage.autoGrow is 'Disabled'; it must be 'Enabled'"),
     (
