@@ -120,7 +120,7 @@ class Settings(BaseModel):
         None,
         ge=0,
         le=65535,
-        description="Port on which `worker` answers /healthz, at `host`; 0 picks a free one. [default: none]",
+        description="Port on which `worker` answers /livez and /healthz, at `host`; 0 picks a free one. [default: none]",
     )
     cache_models: int = Field(
         8,

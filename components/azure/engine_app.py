@@ -182,25 +182,31 @@ def _volume() -> app.VolumeArgs:
 
 
 def _http_probes() -> list[app.ContainerAppProbeArgs]:
-    """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds."""
-    asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
+    """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds.
+
+    Liveness does not ask the database: a restart of every replica does not mend a database that fails over."""
+    ready = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
+    alive = app.ContainerAppProbeHttpGetArgs(path="/livez", port=PORT)
     return [
-        _startup(asked),
+        _startup(alive),
         app.ContainerAppProbeArgs(
-            type=app.Type.LIVENESS, http_get=asked, period_seconds=10, timeout_seconds=5, failure_threshold=6
+            type=app.Type.LIVENESS, http_get=alive, period_seconds=10, timeout_seconds=5, failure_threshold=6
         ),
         app.ContainerAppProbeArgs(
-            type=app.Type.READINESS, http_get=asked, period_seconds=5, timeout_seconds=5, failure_threshold=3
+            type=app.Type.READINESS, http_get=ready, period_seconds=5, timeout_seconds=5, failure_threshold=3
         ),
     ]
 
 
 def _worker_probes() -> list[app.ContainerAppProbeArgs]:
-    asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=HEALTH_PORT)
     return [
-        _startup(asked),
+        _startup(app.ContainerAppProbeHttpGetArgs(path="/healthz", port=HEALTH_PORT)),
         app.ContainerAppProbeArgs(
-            type=app.Type.LIVENESS, http_get=asked, period_seconds=30, timeout_seconds=5, failure_threshold=6
+            type=app.Type.LIVENESS,
+            http_get=app.ContainerAppProbeHttpGetArgs(path="/livez", port=HEALTH_PORT),
+            period_seconds=30,
+            timeout_seconds=5,
+            failure_threshold=6,
         ),
     ]
 
