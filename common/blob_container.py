@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from vision_customization.common.errors import StorageError
+from vision_customization.common.errors import AccessRefused, StorageError
 from vision_customization.common.loopback import LOOPBACK_HOSTS
+from vision_customization.common.storage_refusal import ROLE_MISSING, code_of_azure, why_refused
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from azure.core.credentials import TokenCredential
+    from azure.core.exceptions import HttpResponseError
     from azure.storage.blob import BlobClient, ContainerClient
 
 API_VERSION = "2024-11-04"
@@ -143,6 +145,13 @@ def _options(loopback: bool) -> dict[str, Any]:
     }
 
 
+def refusal_code(error: HttpResponseError) -> str | None:
+    """Azure's code of a refusal, for `why_refused`."""
+    code = getattr(error, "error_code", None)
+    server = getattr(error.response, "headers", {}).get("Server")
+    return code_of_azure(getattr(code, "value", code), server)
+
+
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
     """Turn Azure's exceptions into StorageError: what was being done, the answer, and what to do."""
@@ -154,8 +163,10 @@ def storage_errors(doing: str) -> Iterator[None]:
         code = getattr(error, "error_code", None)
         answer = f"{error.status_code} {getattr(code, 'value', code) or error.reason}" if error.status_code else "not sent"
         if isinstance(error, ClientAuthenticationError) or error.status_code in (401, 403):
-            advice = "the account key is wrong, or the identity lacks the role Storage Blob Data Contributor on the container"
-            raise StorageError(f"{doing}: {answer}. Either {advice}") from None
+            code = refusal_code(error)
+            no_role = "the identity lacks the role Storage Blob Data Contributor on the container"
+            missing = no_role if code == ROLE_MISSING else f"either the account key is wrong, or {no_role}"
+            raise AccessRefused(f"{doing}: {answer}. Cause: {why_refused(code, 'the caller', missing)}", code) from None
         raise StorageError(f"{doing}: {answer}") from None
     except ClientAuthenticationError as error:
         raise StorageError(
