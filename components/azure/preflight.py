@@ -208,7 +208,9 @@ def preflight(
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
         deleted = check_deleted_account(endpoint, token, caller, location, resource_group, account)
     except ClientAuthenticationError as error:
-        raise NotAllowed(f"no Entra identity for the preflight check. Log in with `az login` ({error.message})") from None
+        raise NotAllowed(
+            f"no Entra identity for the preflight check. Log in with `az login`, or set variables ARM_… ({error.message})"
+        ) from None
     except AzureError as error:
         raise NotAllowed(f"{urlsplit(endpoint).netloc} did not say what this identity may do: {error.message}") from None
     if deleted and not restore:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, resources
 
+from vision_customization.common.deploying_identity import deploying_credential
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
@@ -92,15 +93,13 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
 
     def _ask_first(self) -> Found:
-        from azure.identity import DefaultAzureCredential
-
         names, subscription = self._names, self._caller.subscription_id
         group = f"/subscriptions/{subscription}/resourceGroups/{names.resource_group}"
         account = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.storage_account}"
         try:
             return preflight(
                 self._args.management_endpoint,
-                DefaultAzureCredential(),
+                deploying_credential(),
                 self._caller,
                 resource_group=names.resource_group,
                 location=self._args.location,
