@@ -1,5 +1,7 @@
 """EngineApp: the engine on Azure Container Apps, an API that scales with its calls and workers that scale with their queue."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +17,9 @@ HEALTH_PORT = 8081
 """The port of a worker's health probe."""
 
 DATA_DIR = "/data"
+
+ROTATION = "ROTATION_DIGEST"
+"""The environment variable that gives an app a new revision when one of its secrets changes."""
 
 CONCURRENT_CALLS = 20
 """Concurrent calls per replica before another replica is started."""
@@ -165,11 +170,27 @@ class EngineApp(pulumi.ComponentResource):
                 app.EnvironmentVarArgs(name="VISION_ENGINE_DATA_DIR", value=DATA_DIR),
                 *(app.EnvironmentVarArgs(name=variable, value=value) for variable, value in settings.items()),
                 *(app.EnvironmentVarArgs(name=variable, secret_ref=_secret_name(variable)) for variable in args.secrets),
+                app.EnvironmentVarArgs(name=ROTATION, value=rotation_digest(args.secrets)),
             ],
             resources=app.ContainerResourcesArgs(cpu=cpu, memory=f"{memory_gib:g}Gi"),
             volume_mounts=[app.VolumeMountArgs(volume_name="data", mount_path=DATA_DIR)],
             probes=probes,
         )
+
+
+def rotation_digest(secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """A digest of all secrets together, which is no secret itself.
+
+    Container Apps starts nothing again when only secrets change, since they are outside of a revision: "Adding, removing, or
+    changing secrets doesn't generate new revisions" (https://learn.microsoft.com/azure/container-apps/manage-secrets). An
+    environment variable is part of the revision.
+
+    SHA-256, cut to 64 bits. It is safe to show: the secrets are keys of 32 random bytes, or contain one, and it covers all of
+    them at once. So nobody finds one of them by trying, nor can check a guess of one without all others.
+    """
+    together = pulumi.Output.all(**{name: pulumi.Output.from_input(value) for name, value in secrets.items()})
+    digest = together.apply(lambda values: hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16])
+    return pulumi.Output.unsecret(digest)
 
 
 def _secret_name(variable: str) -> str:

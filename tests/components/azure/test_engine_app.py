@@ -1,5 +1,7 @@
 """The engine's apps as they are declared, with Pulumi's engine played."""
 
+import hashlib
+import re
 from typing import Any
 
 import pulumi
@@ -41,3 +43,23 @@ def test_liveness_does_not_ask_the_database(engine: Engine) -> None:
         "api": {"Startup": "/livez", "Liveness": "/livez", "Readiness": "/healthz"},
         "worker": {"Startup": "/healthz", "Liveness": "/livez"},
     }
+
+
+def environments(engine: Engine, secrets: dict[str, Any]) -> list[list[dict[str, str]]]:
+    return [app["template"]["containers"][0]["env"] for app in declared(engine, secrets=secrets).values()]
+
+
+def test_a_changed_secret_makes_a_new_revision_and_shows_nothing_of_itself(engine: Engine) -> None:
+    def digests(**secrets: str) -> set[str]:
+        given = {name: pulumi.Output.secret(value) for name, value in (SECRETS | secrets).items()}
+        found = environments(engine, given)
+        assert not any(value in str(found) for value in (SECRETS | secrets).values())
+        return {variable["value"] for env in found for variable in env if variable["name"] == "ROTATION_DIGEST"}
+
+    (first,) = digests()
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert digests() == {first}
+    assert digests(VISION_ENGINE_KEYS="another") not in ({first}, set())
+    assert digests(VISION_ENGINE_KEYS="another") != digests(VISION_ENGINE_DATABASE_URL="another")
+    for value in SECRETS.values():  # of all secrets at once: the digest of one alone could be looked up
+        assert not hashlib.sha256(value.encode()).hexdigest().startswith(first)
