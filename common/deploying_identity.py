@@ -1,4 +1,4 @@
-"""The deploying identity: whoever runs an update is one identity for all that the update does in Azure.
+"""The deploying identity: the one identity as which an update does everything in Azure.
 
 The Pulumi provider azure-native chooses how to sign in by variables `ARM_…`. So that what it creates, what the preflight check
 asks and what uploads write belong to one identity, this module chooses in the same way and order:

@@ -179,7 +179,7 @@ class EngineApp(pulumi.ComponentResource):
 
 
 def rotation_digest(secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
-    """A digest of all secrets together, which is no secret itself.
+    """A digest of all secrets together, which is not a secret itself.
 
     Container Apps starts nothing again when only secrets change, since they are outside of a revision: "Adding, removing, or
     changing secrets doesn't generate new revisions" (https://learn.microsoft.com/azure/container-apps/manage-secrets). An
