@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from vision_customization.common.deploying_identity import deploying_credential
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.preflight import Caller, Use, Wanted, preflight
@@ -38,13 +39,11 @@ class PreflightProvider(DeclaredProvider):
     same_while_unknown = inputs
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
-        from azure.identity import DefaultAzureCredential
-
         if not is_known(*(news.get(name) for name in self.inputs)):
             return dynamic.CheckResult(news, [])
         caller = Caller(news["subscription_id"], news["object_id"])
         try:
-            found = preflight(news["endpoint"], DefaultAzureCredential(), caller, wanted_of(news))
+            found = preflight(news["endpoint"], deploying_credential(), caller, wanted_of(news))
         except VisionError as error:
             return dynamic.CheckResult(news, failures("deployer", [str(error)]))
         for warning in found.warnings:
