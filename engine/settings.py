@@ -31,7 +31,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 LOGIN_PARAMETER = "vision_login"
 """Parameter of the database's URL that is the engine's own: with the value `entra`, each new connection logs in with a token
-(`store/database_login.py`). It is in the URL so that it also reaches the connections that libraries open by that URL."""
+(`engine/store/database_login.py`). It is in the URL so that it also reaches the connections that libraries open by that URL."""
 
 
 def sqlite_url(file: Path) -> str:

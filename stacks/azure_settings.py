@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from vision_customization.components.azure.existing import ArmId
+from vision_customization.components.azure.existing import TYPES, ArmId
 
 
 class Settings(BaseModel):
@@ -185,13 +185,9 @@ class AzureSettings(Settings):
 
     @model_validator(mode="after")
     def _existing_resources_have_their_types(self) -> Self:
-        for name, found, arm_type in (
-            ("containerRegistry", self.container_registry, "Microsoft.ContainerRegistry/registries"),
-            ("logWorkspace", self.log_workspace, "Microsoft.OperationalInsights/workspaces"),
-            ("identity", self.identity, "Microsoft.ManagedIdentity/userAssignedIdentities"),
-        ):
-            if found is not None:
-                ArmId.of(f"{name}.existing", found.existing, arm_type)
+        for name, arm_type in TYPES.items():
+            if (found := getattr(self, name)) is not None:
+                ArmId.of(f"{to_camel(name)}.existing", found.existing, arm_type)
         if self.container_registry is not None and self.registry is None:
             raise ValueError("containerRegistry needs registry, its login server, like contoso.azurecr.io")
         return self

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from vision_customization.components.azure.existing import Existing
+from vision_customization.components.azure.existing import TYPES, ArmId, Existing
 from vision_customization.components.azure.network import ADDRESS_PREFIX
 from vision_customization.components.azure.place import region_name
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT
@@ -104,9 +104,12 @@ class AzureArgs:
     tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for another `vision`."""
+        """Raises ValueError for another `vision`, and for the id of an existing resource of another type."""
         if self.vision not in VISION:
             raise ValueError(f"vision '{self.vision}': must be one of {', '.join(VISION)}")
+        for name, arm_type in TYPES.items():
+            if (found := getattr(self, name)) is not None:
+                ArmId.of(name, found.existing, arm_type)
 
     @property
     def vision_region(self) -> str:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import monitor, operationalinsights
 
-from vision_customization.components.azure.existing import ArmId
+from vision_customization.components.azure.existing import TYPES, ArmId
 from vision_customization.components.azure.place import Place
-
-WORKSPACE_TYPE = "Microsoft.OperationalInsights/workspaces"
 
 FAILED_TRAININGS = """\
 ContainerAppConsoleLogs_CL
@@ -47,7 +45,7 @@ class Observability(pulumi.ComponentResource):
             self.shared_key = self._shared_key(args.place.resource_group_name, workspace.name)
         else:
             self.workspace_id = pulumi.Output.from_input(args.existing)
-            known = self.workspace_id.apply(lambda given: ArmId.of("log workspace", given, WORKSPACE_TYPE))
+            known = self.workspace_id.apply(lambda given: ArmId.of("log workspace", given, TYPES["log_workspace"]))
             self.customer_id = operationalinsights.get_workspace_output(
                 resource_group_name=known.resource_group, workspace_name=known.name, opts=pulumi.InvokeOptions(parent=self)
             ).customer_id

@@ -10,7 +10,7 @@ from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
-from vision_customization.components.azure.existing import ArmId
+from vision_customization.components.azure.existing import TYPES, ArmId
 from vision_customization.components.azure.names import AzureNames
 from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
@@ -25,8 +25,6 @@ from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
 from vision_customization.customization.resources import Service, TrainingContainer
-
-IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
 @dataclass(frozen=True)
@@ -253,7 +251,7 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _identity(self, preflight: Preflight) -> Identity:
         if self._args.identity is not None:
             id_ = preflight.passed(self._args.identity.existing)
-            known = id_.apply(lambda given: ArmId.of("identity", given, IDENTITY_TYPE))
+            known = id_.apply(lambda given: ArmId.of("identity", given, TYPES["identity"]))
             found = managedidentity.get_user_assigned_identity_output(
                 resource_group_name=known.resource_group, resource_name=known.name, opts=pulumi.InvokeOptions(parent=self)
             )

@@ -1,13 +1,13 @@
 """The Vision account in a workspace: without one, and the order around it, with Pulumi's engine played."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import mocks, settings
+from pulumi.runtime import mocks
 
+from tests.components.azure.played_engine import playing
 from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.preflight import MAKE_VISION
 from vision_customization.components.azure.preflight_resource import PreflightProvider
@@ -51,17 +51,7 @@ class Azure(mocks.Mocks):
 
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
-    loops: list[asyncio.AbstractEventLoop] = []
-    new_event_loop = asyncio.new_event_loop
-
-    def kept() -> asyncio.AbstractEventLoop:
-        loops.append(new_event_loop())
-        return loops[-1]
-
-    monkeypatch.setattr(asyncio, "new_event_loop", kept)  # Pulumi opens one for each of its threads, and closes none
-    asyncio.set_event_loop(asyncio.new_event_loop())
     azure = Azure()
-    mocks.set_mocks(azure, project="app", stack="test")
     register = mocks.MockMonitor.RegisterResource
 
     def noting(monitor: mocks.MockMonitor, request: Any) -> Any:  # noqa: ANN401 - a message
@@ -70,11 +60,8 @@ def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
         return register(monitor, request)
 
     monkeypatch.setattr(mocks.MockMonitor, "RegisterResource", noting)
-    yield azure
-    settings.reset_options()
-    asyncio.set_event_loop(None)
-    for loop in loops:
-        loop.close()
+    with playing(azure, project="app", stack="test"):
+        yield azure
 
 
 def declare(**args: Any) -> str:  # noqa: ANN401

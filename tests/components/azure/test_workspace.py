@@ -1,14 +1,14 @@
 """AzureWorkspace in the tests of those who use it: with Pulumi's mocks, and without any network."""
 
-import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
 import pytest
 from pulumi.runtime import mocks
 
+from tests.components.azure.played_engine import playing
 from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.workspace import AzureWorkspace
@@ -51,15 +51,14 @@ class Azure(mocks.Mocks):
 
 
 @pytest.fixture
-def azure(monkeypatch: pytest.MonkeyPatch) -> Azure:
+def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     def refuse(*_: object) -> None:
         raise AssertionError("a constructor called a network")
 
     azure = Azure()
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    mocks.set_mocks(azure, project="app", stack="test")
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    return azure
+    with playing(azure, project="app", stack="test"):
+        yield azure
 
 
 def types(azure: Azure) -> set[str]:
@@ -95,6 +94,6 @@ def test_what_is_there_already_is_not_made(azure: Azure) -> None:
     }
 
 
-def test_an_id_of_another_type_is_refused(azure: Azure) -> None:
-    with pytest.raises(ValueError, match=r"identity .*/logs.: must be the id of a resource of type Microsoft\.Managed"):
-        declare(identity=Existing(LOGS))
+def test_an_id_of_another_type_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"identity '.*/logs': must be the id of a resource of type Microsoft\.Managed"):
+        AzureArgs(base="contoso", image="engine:1", identity=Existing(LOGS))
