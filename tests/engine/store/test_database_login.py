@@ -140,10 +140,10 @@ def test_every_connection_of_a_worker_and_an_api_goes_on_after_a_rotation(
             assert worker.look() is False, "connections from before the rotation go on"
             store.ping()
             opened = len(tokens.asked)
+            heard = len(woken)
             drop_connections(server, settings)  # as a restart of the server does
             store.ping()
             assert queue.running() == []
-            heard = len(woken)
             wait_until(lambda: len(woken) > heard, lambda: "LISTEN is not back", 30)
             assert len(tokens.asked) > opened
         finally:
