@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from vision_customization.components.azure.existing import TYPES, ArmId
+from vision_customization.components.azure.place import region_name
 
 
 class Settings(BaseModel):
@@ -67,7 +68,7 @@ def _mode(value: object) -> object:
 
 def _region(location: str) -> str:
     """`eastus` for `East US`. Raises ValueError for what can't be a region's name."""
-    name = location.replace(" ", "").lower()
+    name = region_name(location)
     if not name.isascii() or not name.isalnum():
         raise ValueError(f"{location!r} is not a region of Azure. Use its name, like swedencentral, or its display name")
     return name

@@ -98,13 +98,8 @@ def wanted_actions(
     defines_role: bool = False,
 ) -> list[str]:
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
-    given = {
-        MAKE_GROUP: not group,
-        MAKE_IDENTITY: not identity,
-        MAKE_LOGS: not logs,
-        MAKE_VISION: not vision,
-    }
-    made = [action for action in MAKE_RESOURCES if not given.get(action)]
+    optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
+    made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
     return [*made, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
 
 

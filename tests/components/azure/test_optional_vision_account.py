@@ -5,61 +5,19 @@ from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import mocks
 
+from tests.components.azure.played_azure import Azure
 from tests.components.azure.played_engine import playing
 from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.preflight import MAKE_VISION
 from vision_customization.components.azure.preflight_resource import PreflightProvider
 from vision_customization.components.azure.workspace import AzureWorkspace
 
-CLIENT = {"subscriptionId": "subscription-1", "objectId": "object-1", "tenantId": "tenant-1", "clientId": "client-1"}
-OUTPUTS: dict[str, Any] = {
-    "primaryEndpoints": {"blob": "https://account.blob.core.windows.net/"},
-    "identity": {"type": "SystemAssigned", "principalId": "principal-1", "tenantId": "tenant-1"},
-    "principalId": "principal-2",
-    "clientId": "client-2",
-    "defaultDomain": "apps.example",
-    "staticIp": "10.42.0.4",
-    "fullyQualifiedDomainName": "server.example",
-    "value": "c2VjcmV0",
-    "caller_type": "User",
-}
-
-
-class Azure(mocks.Mocks):
-    """Answers with the inputs; `made` are types, names and inputs; `dependencies` names by type and name."""
-
-    def __init__(self) -> None:
-        self.made: list[tuple[str, str, dict[str, Any]]] = []
-        self.restores = False
-        self.dependencies: dict[str, set[str]] = {}
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.made.append((args.typ.removeprefix("azure-native:"), args.name, args.inputs))
-        return f"{args.name}-id", {"name": args.name, **args.inputs, **OUTPUTS, "restores": self.restores}
-
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        return {
-            "azure-native:authorization:getClientConfig": CLIENT,
-            "azure-native:operationalinsights:getSharedKeys": {"primarySharedKey": "key"},
-        }[args.token]
-
-    def inputs(self, resource_type: str) -> dict[str, Any]:
-        return next(inputs for made, _, inputs in self.made if made == resource_type)
-
 
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     azure = Azure()
-    register = mocks.MockMonitor.RegisterResource
-
-    def noting(monitor: mocks.MockMonitor, request: Any) -> Any:  # noqa: ANN401 - a message
-        if request.custom:
-            azure.dependencies[f"{request.type} {request.name}"] = {urn.rpartition("::")[2] for urn in request.dependencies}
-        return register(monitor, request)
-
-    monkeypatch.setattr(mocks.MockMonitor, "RegisterResource", noting)
+    azure.note_dependencies(monkeypatch)
     with playing(azure, project="app", stack="test"):
         yield azure
 
