@@ -32,11 +32,12 @@ def make_workspace(settings: StackSettings, stack: str) -> Workspace:
 
 def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
     try:
-        from vision_customization.components.azure.args import AzureArgs, DatabaseSize, EngineSize
+        from vision_customization.components.azure.args import AzureArgs, DatabaseSize, EngineSize, EnvironmentOptions
+        from vision_customization.components.azure.existing_network import ExistingNetwork, NetworkOptions
         from vision_customization.components.azure.workspace import AzureWorkspace
     except ModuleNotFoundError as error:
         raise pulumi.RunError(f"{error.name} is not installed. Run `make setup STACK={stack}`") from None
-    given = settings.model_dump(exclude={"name", "names", "engine", "database"})
+    given = settings.model_dump(exclude={"name", "names", "engine", "database", "network", "environment"})
     try:
         return AzureWorkspace(
             "vision",
@@ -45,6 +46,8 @@ def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
                 names=settings.names.model_dump(exclude_none=True),
                 engine=EngineSize(**settings.engine.model_dump()),
                 database=DatabaseSize(**settings.database.model_dump()),
+                network=NetworkOptions(ExistingNetwork(**settings.network.existing.model_dump()), settings.network.route_table),
+                environment=EnvironmentOptions(**settings.environment.model_dump()),
                 **given,
             ),
         )

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from vision_customization.components.azure.network import ADDRESS_PREFIX
+from vision_customization.components.azure.address_plan import ADDRESS_PREFIX
+from vision_customization.components.azure.existing_network import NetworkOptions
 from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT
 from vision_customization.components.azure.vision_account import LOCATIONS
 
@@ -23,7 +24,10 @@ class EngineSize:
 
 @dataclass(frozen=True)
 class DatabaseSize:
-    """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`."""
+    """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`.
+
+    `access`: `network`, or `azureServices` as earlier versions have it: any service in Azure with the password may call.
+    """
 
     sku: str = "Standard_B1ms"
     tier: str = "Burstable"
@@ -31,6 +35,15 @@ class DatabaseSize:
     backup_days: int = 7
     geo_redundant_backup: bool = False
     high_availability: bool = False
+    access: str = "network"
+
+
+@dataclass(frozen=True)
+class EnvironmentOptions:
+    """The Container Apps environment: whether replicas are spread over zones, and calls between apps are encrypted."""
+
+    zone_redundant: bool = False
+    peer_encryption: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,8 @@ class AzureArgs:
     novel_sample_days: int = 30
     private_network: bool = False
     address_prefix: str = ADDRESS_PREFIX
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     protect: bool = False
     restore: bool = False
     alert_emails: list[str] = field(default_factory=list)

@@ -10,8 +10,9 @@ from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
+from vision_customization.components.azure.existing_network import BLOB_ZONE, VISION_ZONE
 from vision_customization.components.azure.names import AzureNames
-from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
+from vision_customization.components.azure.network import PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.preflight import Caller, Found, preflight
@@ -54,12 +55,12 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
         observability = self._observability()
-        vision = self._vision(network, found)
+        vision = self._vision(found)
         self.vision_endpoint = vision.endpoint
-        storage = self._storage(network)
+        storage = self._storage()
         database = self._database(network)
         names: list[pulumi.Resource] = []
-        if network is not None:
+        if network is not None and args.private_network:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
             names.append(network.connect("vision", vision.account_id, "account", VISION_ZONE))
         observability.watch("vision", vision.account_id)
@@ -106,7 +107,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 location=self._args.location,
                 account=names.vision_account,
                 container_id=f"{account}/blobServices/default/containers/{TRAINING}",
-                networks=self._args.private_network,
+                networks=self._args.database.access == "network",
                 defines_role=self._args.studio_labelling,
                 restore=self._args.restore,
             )
@@ -123,11 +124,14 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
 
     def _network(self) -> PrivateNetwork | None:
-        if not self._args.private_network:
+        args = self._args
+        if args.database.access == "azureServices":
             return None
         return PrivateNetwork(
             f"{self._name}-net",
-            PrivateNetworkArgs(self._place, self._names.network, self._args.address_prefix),
+            PrivateNetworkArgs(
+                self._place, self._names.network, args.address_prefix, options=args.network, private=args.private_network
+            ),
             self._child,
         )
 
@@ -138,21 +142,21 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _vision(self, network: PrivateNetwork | None, found: Found) -> VisionAccount:
+    def _vision(self, found: Found) -> VisionAccount:
         return VisionAccount(
             f"{self._name}-vision",
             VisionAccountArgs(
                 self._place,
                 account_name=self._names.vision_account,
                 subdomain=self._names.subdomain,
-                public_network=network is None,
+                public_network=not self._args.private_network,
                 restore=found.restore,
                 protect=self._args.protect,
             ),
             self._child,
         )
 
-    def _storage(self, network: PrivateNetwork | None) -> TrainingStorage:
+    def _storage(self) -> TrainingStorage:
         return TrainingStorage(
             f"{self._name}-storage",
             TrainingStorageArgs(
@@ -160,7 +164,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 account_name=self._names.storage_account,
                 sku=self._args.storage_sku,
                 soft_delete_days=self._args.soft_delete_days,
-                public_network=network is None,
+                public_network=not self._args.private_network,
                 protect=self._args.protect,
             ),
             self._child,
@@ -256,7 +260,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         identity: managedidentity.UserAssignedIdentity,
     ) -> Service:
         environment = self._environment(network, observability)
-        if network is not None:
+        if network is not None and self._args.private_network:
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
@@ -299,6 +303,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         return Service(engine.endpoint, key.value)
 
     def _environment(self, network: PrivateNetwork | None, observability: Observability) -> app.ManagedEnvironment:
+        options = self._args.environment
         return app.ManagedEnvironment(
             f"{self._name}-apps",
             resource_group_name=self.resource_group,
@@ -310,8 +315,16 @@ class AzureWorkspace(pulumi.ComponentResource):
                     customer_id=observability.customer_id, shared_key=observability.shared_key
                 ),
             ),
-            vnet_configuration=app.VnetConfigurationArgs(infrastructure_subnet_id=network.apps_subnet_id, internal=True)
+            vnet_configuration=app.VnetConfigurationArgs(
+                infrastructure_subnet_id=network.apps_subnet_id, internal=self._args.private_network
+            )
             if network
+            else None,
+            zone_redundant=options.zone_redundant or None,
+            peer_traffic_configuration=app.ManagedEnvironmentPeerTrafficConfigurationArgs(
+                encryption=app.ManagedEnvironmentEncryptionArgs(enabled=True)
+            )
+            if options.peer_encryption
             else None,
             workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
             tags=self._tags,

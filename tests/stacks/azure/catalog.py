@@ -112,6 +112,10 @@ CATALOG: dict[str, Kind] = {
     "monitor:ScheduledQueryRule": Kind(f"{GROUP}/providers/Microsoft.Insights/scheduledQueryRules/{{ruleName}}", ("kind",)),
     "network:VirtualNetwork": Kind(f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}", held_by_references=True),
     "network:Subnet": Kind(f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}/subnets/{{subnetName}}", held_by_references=True),
+    "network:NetworkSecurityGroup": Kind(
+        f"{NETWORK}/networkSecurityGroups/{{networkSecurityGroupName}}", held_by_references=True
+    ),
+    "network:RouteTable": Kind(f"{NETWORK}/routeTables/{{routeTableName}}", held_by_references=True),
     "network:PrivateEndpoint": Kind(f"{NETWORK}/privateEndpoints/{{privateEndpointName}}", ("subnet",)),
     "network:PrivateDnsZoneGroup": Kind(
         f"{NETWORK}/privateEndpoints/{{privateEndpointName}}/privateDnsZoneGroups/{{privateDnsZoneGroupName}}"

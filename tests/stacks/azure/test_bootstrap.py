@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stacks.azure.environment import Environment
+from tests.stacks.azure.environment import BOOTSTRAP, WithoutServices
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.shapes import write_dataset
 from tests.support.places import CHECKOUT
@@ -15,14 +15,6 @@ from tests.support.places import CHECKOUT
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 
 DATASET = {"annotationKind": "imageClassification", "annotationFiles": ["shapes.json"], "source": "shapes"}
-
-
-class WithoutServices(Environment):
-    """Nothing runs behind the resources, as for a deployer who can't reach them."""
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {name: value for name, value in super().environment.items() if name != "AZURE_STAND_IN_WORLD"}
 
 
 def bootstrap_options(stack: str) -> list[str]:
@@ -47,7 +39,8 @@ def prod(tmp_path: Path) -> Iterator[WithoutServices]:
 
 def test_everything_but_what_needs_the_network_is_created(prod: WithoutServices) -> None:
     options = bootstrap_options("prod")
-    prod.run("up", "--yes", "--stack", "prod", *options).succeeded()
+    assert tuple(options) == BOOTSTRAP
+    prod.bootstrap().succeeded()
     state = prod.state()
     for created in (
         "network:PrivateEndpoint::vision-net-blob",
