@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from vision_customization.components.azure.preflight import Use
+
 BLOB_ZONE = "privatelink.blob.core.windows.net"
 VISION_ZONE = "privatelink.cognitiveservices.azure.com"
 DATABASE_ZONE = "private.postgres.database.azure.com"
@@ -125,6 +127,39 @@ class NetworkOptions:
     existing: ExistingNetwork = field(default_factory=ExistingNetwork)
     route_table: str | None = None
 
+    def actions(self, *, private: bool) -> list[str]:
+        """What the deployer must be allowed to do in the stack's resource group. `private`: whether there are endpoints."""
+        existing = self.existing
+        subnets, zones = _needed(private=private)
+        needed = {
+            "virtualNetworks/write": existing.network is None,
+            "networkSecurityGroups/write": not all(map(existing.subnet, subnets)),
+            "privateDnsZones/write": not all(map(existing.zone, zones)),
+            "privateEndpoints/write": private,
+        }
+        return [f"Microsoft.Network/{action}" for action, is_needed in needed.items() if is_needed]
+
+    def uses(self, *, private: bool) -> list[Use]:
+        """What the deployer must be allowed to do with the network, subnets, zones and route table of somebody else."""
+        existing = self.existing
+        subnets, zones = _needed(private=private)
+        given = filter(None, map(existing.subnet, subnets))
+        uses = [_use(subnet, "virtualNetworks/subnets/join/action") for subnet in given]
+        needed = {
+            "virtualNetworks/subnets/write": not all(map(existing.subnet, subnets)),
+            "virtualNetworks/join/action": existing.link_zones or not all(map(existing.zone, zones)),
+        }
+        if existing.network and any(needed.values()):
+            uses.append(_use(existing.network, *(action for action, is_needed in needed.items() if is_needed)))
+        for what, zone in ((what, existing.zone(what)) for what in zones):
+            if zone is not None:
+                record = "privateDnsZones/A/write" if what == "apps" else "privateDnsZones/join/action"
+                link = ["privateDnsZones/virtualNetworkLinks/write"] if existing.link_zones else []
+                uses.append(_use(zone, record, *link, role="Private DNS Zone Contributor"))
+        if self.route_table:
+            uses.append(_use(NetworkId.of("routeTable", self.route_table, "routeTables"), "routeTables/join/action"))
+        return uses
+
     def problems(self, *, private: bool) -> Iterator[str]:
         """What is wrong with ids and their combination. `private`: whether there are private endpoints."""
         existing = self.existing
@@ -150,3 +185,12 @@ class NetworkOptions:
                 "existing.endpointsSubnet, blobZone, visionZone and appsZone need privateNetwork: true. "
                 "Without it there are no private endpoints"
             )
+
+
+def _needed(*, private: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The subnets and zones that a stack has."""
+    return (SUBNETS, ZONES) if private else (("apps", "database"), ("database",))
+
+
+def _use(of: NetworkId, *actions: str, role: str = "Network Contributor") -> Use:
+    return Use(of.text, [f"Microsoft.Network/{action}" for action in actions], role)

@@ -51,3 +51,37 @@ def test_what_can_be_used(given: dict[str, Any]) -> None:
 def test_what_can_not(given: dict[str, Any], says: str) -> None:
     (problem,) = problems(**given)
     assert re.search(says, problem)
+
+
+def test_what_the_deployer_must_be_allowed_to_do() -> None:
+    """Only for what is made, and for what is used."""
+    alone = NetworkOptions()
+    assert alone.uses(private=True) == []
+    made = ["virtualNetworks/write", "networkSecurityGroups/write", "privateDnsZones/write"]
+    assert alone.actions(private=False) == [f"Microsoft.Network/{action}" for action in made]
+    given = {
+        **{f"{what}_subnet": f"{SUBNET}/{what}" for what in ("apps", "database", "endpoints")},
+        "blob_zone": f"{ZONE}/privatelink.blob.core.windows.net",
+        "vision_zone": f"{ZONE}/privatelink.cognitiveservices.azure.com",
+        "database_zone": f"{ZONE}/private.postgres.database.azure.com",
+        "apps_zone": f"{ZONE}/eastus.azurecontainerapps.io",
+    }
+    theirs = NetworkOptions(ExistingNetwork(**given))
+    assert theirs.actions(private=True) == ["Microsoft.Network/privateEndpoints/write"]
+    uses = {use.resource_id.rpartition("/")[2]: use for use in theirs.uses(private=True)}
+    assert set(uses) == {
+        "apps",
+        "database",
+        "endpoints",
+        *(text.rpartition("/")[2] for name, text in given.items() if "zone" in name),
+    }
+    assert uses["database"].actions == ["Microsoft.Network/virtualNetworks/subnets/join/action"]
+    assert uses["eastus.azurecontainerapps.io"].actions == ["Microsoft.Network/privateDnsZones/A/write"]
+    assert uses["eastus.azurecontainerapps.io"].role == "Private DNS Zone Contributor"
+    some = NetworkOptions(ExistingNetwork(virtual_network=NETWORK, blob_zone=given["blob_zone"], link_zones=True))
+    uses = {use.resource_id.rpartition("/")[2]: use for use in some.uses(private=True)}
+    assert [action.removeprefix("Microsoft.Network/") for action in uses["spoke"].actions] == [
+        "virtualNetworks/subnets/write",
+        "virtualNetworks/join/action",
+    ]
+    assert "Microsoft.Network/privateDnsZones/virtualNetworkLinks/write" in uses["privatelink.blob.core.windows.net"].actions

@@ -48,6 +48,10 @@ class Environment(Project):
         inherited = {name: value for name, value in super().environment.items() if not name.startswith(("AZURE_", "ARM_"))}
         return inherited | self.azure.environment() | self.world.environment()
 
+    def bootstrap(self) -> Outcome:
+        """As `make bootstrap`, whose options these are (test_bootstrap.py compares)."""
+        return self.run("up", "--yes", "--stack", self.stack, *BOOTSTRAP)
+
     def config(self) -> dict[str, Any]:
         """The stack's settings now, to be changed and given to `configure`."""
         return _config(self.folder / "stacks" / f"Pulumi.{self.stack}.yaml")
@@ -59,10 +63,6 @@ class WithoutServices(Environment):
     @property
     def environment(self) -> dict[str, str]:
         return {name: value for name, value in super().environment.items() if name != "AZURE_STAND_IN_WORLD"}
-
-    def bootstrap(self, *options: str) -> Outcome:
-        """As `make bootstrap`, whose options these are (test_bootstrap.py compares)."""
-        return self.run("up", "--yes", "--stack", self.stack, *BOOTSTRAP, *options)
 
 
 def declared(stack: str) -> dict[str, Any]:

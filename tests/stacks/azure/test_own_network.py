@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from tests.stacks.azure.environment import WithoutServices
-from tests.stacks.azure.network import APPS, DATABASE
 from tests.stacks.azure.provider import EmptyWorld, Provider
 from tests.stacks.azure.services import AzureWorld
+from tests.stacks.azure.their_network import PLATFORM, their_network
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 
-PLATFORM = {"resourceGroupName": "platform"}
 ZONES = "providers/Microsoft.Network/privateDnsZones"
 FIREWALL = "dbforpostgresql:FirewallRule"
 
@@ -32,50 +31,8 @@ def stack(folder: Path, name: str, world: AzureWorld, **azure: Any) -> WithoutSe
     return made
 
 
-def their_network(folder: Path) -> dict[str, str]:
-    """What a platform team has: a group, a network with three subnets, and DNS zones that are linked to it. Name → id."""
-    provider = Provider(folder, EmptyWorld())
-
-    def create(resource_type: str, **inputs: Any) -> str:  # noqa: ANN401 - JSON
-        return provider.create(f"azure-native:{resource_type}", PLATFORM | inputs)[0]
-
-    create("resources:ResourceGroup", location="eastus")
-    network = create(
-        "network:VirtualNetwork",
-        virtualNetworkName="spoke",
-        location="eastus",
-        addressSpace={"addressPrefixes": ["10.7.0.0/24"]},
-    )
-    ids = {"virtualNetwork": network}
-    for number, (name, service) in enumerate({"apps": APPS, "database": DATABASE, "endpoints": None}.items()):
-        ids[f"{name}Subnet"] = create(
-            "network:Subnet",
-            virtualNetworkName="spoke",
-            subnetName=name,
-            addressPrefix=f"10.7.0.{32 * number}/27",
-            delegations=[{"name": name, "serviceName": service}] if service else [],
-        )
-    zones = {
-        "blob": "privatelink.blob.core.windows.net",
-        "vision": "privatelink.cognitiveservices.azure.com",
-        "database": "private.postgres.database.azure.com",
-        "apps": "eastus.azurecontainerapps.io",
-    }
-    for what, zone in zones.items():
-        ids[f"{what}Zone"] = create("privatedns:PrivateZone", privateZoneName=zone, location="global")
-        create(
-            "privatedns:VirtualNetworkLink",
-            privateZoneName=zone,
-            virtualNetworkLinkName="spoke",
-            location="global",
-            virtualNetwork={"id": network},
-            registrationEnabled=False,
-        )
-    return ids
-
-
 def of_stack(made: WithoutServices, resource_type: str) -> list[str]:
-    return [id_ for id_ in made.azure.resources(resource_type) if "/platform/" not in id_]
+    return [id_ for id_ in made.azure.resources(resource_type) if f"/{PLATFORM}/" not in id_]
 
 
 def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(tmp_path: Path, world: AzureWorld) -> None:
@@ -88,9 +45,7 @@ def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(t
         assert of_stack(prod, made_here) == []
     (record,) = prod.azure.resources("privatedns:PrivateRecordSet")
     domain = next(iter(prod.azure.resources("app:ManagedEnvironment").values()))["outputs"]["defaultDomain"]
-    assert record.endswith(
-        f"/platform/providers/Microsoft.Network/privateDnsZones/eastus.azurecontainerapps.io/A/*.{domain.split('.')[0]}"
-    )
+    assert record.endswith(f"/{PLATFORM}/{ZONES}/eastus.azurecontainerapps.io/A/*.{domain.split('.')[0]}")
     (server,) = prod.azure.resources("dbforpostgresql:Server").values()
     assert server["inputs"]["network"]["delegatedSubnetResourceId"] == theirs["databaseSubnet"]
     prod.preview("--expect-no-changes", "--exclude-dependents", "--exclude", "**BlobAccess**").succeeded()
@@ -117,7 +72,8 @@ def test_what_is_not_given_is_made_in_their_network(tmp_path: Path, world: Azure
 def test_nothing_public_reaches_the_database_of_a_public_stack(tmp_path: Path, world: AzureWorld) -> None:
     their_network(world.folder)
     table, _ = Provider(world.folder, EmptyWorld()).create(
-        "azure-native:network:RouteTable", PLATFORM | {"routeTableName": "to-the-firewall", "location": "eastus"}
+        "azure-native:network:RouteTable",
+        {"resourceGroupName": PLATFORM, "routeTableName": "to-the-firewall", "location": "eastus"},
     )
     choices = {"zoneRedundant": True, "peerEncryption": True}
     dev = stack(tmp_path, "dev", world, network={"routeTable": table}, environment=choices)
