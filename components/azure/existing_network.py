@@ -143,10 +143,10 @@ class NetworkOptions:
         """What the deployer must be allowed to do with the network, subnets, zones and route table of somebody else."""
         existing = self.existing
         subnets, zones = _needed(private=private)
-        given = filter(None, map(existing.subnet, subnets))
-        uses = [_use(subnet, "virtualNetworks/subnets/join/action") for subnet in given]
+        given = {what: subnet for what in subnets if (subnet := existing.subnet(what))}
+        uses = [_use(subnet, "virtualNetworks/subnets/join/action", subnet=what) for what, subnet in given.items()]
         needed = {
-            "virtualNetworks/subnets/write": not all(map(existing.subnet, subnets)),
+            "virtualNetworks/subnets/write": len(given) < len(subnets),
             "virtualNetworks/join/action": existing.link_zones or not all(map(existing.zone, zones)),
         }
         if existing.network and any(needed.values()):
@@ -192,5 +192,5 @@ def _needed(*, private: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (SUBNETS, ZONES) if private else (("apps", "database"), ("database",))
 
 
-def _use(of: NetworkId, *actions: str, role: str = "Network Contributor") -> Use:
-    return Use(of.text, [f"Microsoft.Network/{action}" for action in actions], role)
+def _use(of: NetworkId, *actions: str, role: str = "Network Contributor", subnet: str = "") -> Use:
+    return Use(of.text, [f"Microsoft.Network/{action}" for action in actions], role, subnet)

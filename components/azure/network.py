@@ -11,8 +11,7 @@ from vision_customization.components.azure.address_plan import ADDRESS_PREFIX, A
 from vision_customization.components.azure.existing_network import DATABASE_ZONE, NetworkNotUsable, NetworkOptions
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.security_rules import SecurityRule, apps_rules, database_rules, endpoints_rules
-
-_DELEGATES = {"apps": "Microsoft.App/environments", "database": "Microsoft.DBforPostgreSQL/flexibleServers"}
+from vision_customization.components.azure.subnet_check import DELEGATES
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         """The id of a subnet: the given one, or one that is made."""
         if given := self._existing.subnet(what):
             return pulumi.Output.from_input(given.text)
-        delegate, table = _DELEGATES.get(what), self._args.options.route_table if what == "apps" else None
+        delegate, table = DELEGATES.get(what), self._args.options.route_table if what == "apps" else None
         made = network.Subnet(
             f"{self._name}-{what}",
             resource_group_name=self._whole.group,

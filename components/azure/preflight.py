@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
+from vision_customization.components.azure.subnet_check import check_subnet
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -260,11 +261,15 @@ def deleted_account_message(account: str, location: str, resource_group: str) ->
 
 @dataclass(frozen=True)
 class Use:
-    """What a program does with a resource that is there already: its ARM id, the actions, and a built-in role that has them."""
+    """What a program does with a resource that is there already: its ARM id, the actions, and a built-in role that has them.
+
+    `subnet`: what is to lie in it, if it is a subnet: `apps`, `database` or `endpoints`.
+    """
 
     resource_id: str
     actions: Sequence[str]
     role: str
+    subnet: str = ""
 
 
 @dataclass(frozen=True)
@@ -311,6 +316,8 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
     Raises:
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
         AccountDeleted: the account's name is blocked, and `restore` is not set.
+        SubnetNotUsable: a given subnet does not fit.
+        NoAnswer: Azure can't be reached.
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
@@ -322,6 +329,8 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
             if wanted.assigns_deployer:
                 check_assigned_by_hand(client, caller, wanted.container_id)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
+        asked = [check_subnet(endpoint, token, use.subnet, use.resource_id) for use in wanted.uses if use.subnet]
+        warnings += [warning for warning in asked if warning]
         deleted: bool | None = False
         if wanted.vision_account is not None:
             deleted = check_deleted_account(endpoint, token, caller, wanted.vision_location, group, wanted.vision_account)

@@ -18,6 +18,9 @@ _DELETED_ACCOUNT = re.compile(
     r"/resourceGroups/(?P<group>[^/]+)/deletedAccounts/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
+_SUBNET = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
+)
 _GROUP = re.compile(r"(?P<id>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))(/.*)?", re.IGNORECASE)
 _FILTER = re.compile(r"atScope\(\)|assignedTo\('(?P<assigned>[^']+)'\)|principalId eq '(?P<principal>[^']+)'")
 
@@ -64,6 +67,9 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)
+    if _SUBNET.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Network/virtualNetworks/subnets/read", call.path)
+        return _subnet(call.path, directory)
     match = _AUTHORIZATION.fullmatch(call.path)
     if match is None:
         raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")
@@ -172,6 +178,18 @@ def _role_definition(role: str, directory: Directory) -> dict[str, object]:
             "assignableScopes": ["/"],
         },
     }
+
+
+def _subnet(subnet_id: str, directory: Directory) -> dict[str, object]:
+    found = directory.resource(subnet_id)
+    if found is None:
+        raise Refused(404, "NotFound", f"Resource {subnet_id} not found.")
+    properties = {name: found.inputs[name] for name in ("addressPrefix", "addressPrefixes") if found.inputs.get(name)}
+    delegations = [
+        {"name": delegation["name"], "properties": {"serviceName": delegation["serviceName"]}}
+        for delegation in found.inputs.get("delegations") or []
+    ]
+    return {"id": found.id, "name": found.id.rsplit("/", 1)[-1], "properties": {**properties, "delegations": delegations}}
 
 
 def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:

@@ -40,6 +40,16 @@ def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(t
     del theirs["virtualNetwork"]
     prod = stack(tmp_path, "prod", world, network={"existing": theirs}, protect=False)
     before = prod.azure.resources()
+    wrong = {**theirs, "appsSubnet": theirs["endpointsSubnet"], "endpointsSubnet": theirs["appsSubnet"]}
+    config = prod.config()
+    prod.configure({**config, "azure": {**config["azure"], "network": {"existing": wrong}}})
+    refused = prod.preview().failed().output
+    assert (
+        f"appsSubnet {wrong['appsSubnet']} is delegated to nothing. It must be delegated to Microsoft.App/environments"
+        in refused
+    )
+    assert "Traceback" not in refused
+    prod.configure(config)
     prod.bootstrap().succeeded()
     for made_here in ("network:VirtualNetwork", "network:Subnet", "privatedns:PrivateZone", "privatedns:VirtualNetworkLink"):
         assert of_stack(prod, made_here) == []
