@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from vision_customization.components.azure.address_plan import ADDRESS_PREFIX
 from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.existing_network import NetworkOptions
+from vision_customization.components.azure.place import region_name
 from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT
 from vision_customization.components.azure.vision_account import LOCATIONS
 
@@ -23,10 +24,16 @@ class EngineSize:
     max_workers: int = 2
 
 
+HIGH_AVAILABILITY = ("Disabled", "SameZone", "ZoneRedundant")
+"""No standby server, one in the zone of the primary, or one in another zone of the region."""
+
+
 @dataclass(frozen=True)
 class DatabaseSize:
     """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`.
 
+    `high_availability` is one of `HIGH_AVAILABILITY`. `storage_gb` is the least size of the disk: Azure makes it larger as it
+    fills up, and never smaller.
     `access`: `network`, or `azureServices` as earlier versions have it: any service in Azure with the password may call.
     """
 
@@ -35,8 +42,13 @@ class DatabaseSize:
     storage_gb: int = 32
     backup_days: int = 7
     geo_redundant_backup: bool = False
-    high_availability: bool = False
+    high_availability: str = HIGH_AVAILABILITY[0]
     access: str = "network"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if there is no such mode."""
+        if self.high_availability not in HIGH_AVAILABILITY:
+            raise ValueError(f"high_availability must be one of {', '.join(HIGH_AVAILABILITY)}, not {self.high_availability!r}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,7 @@ class EnvironmentOptions:
 class AzureArgs:
     """The settings of an environment in Azure.
 
+    `location` is the region of everything but the Vision account, whose region is `vision_region`.
     `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
     `deployer_type` is `User`, `ServicePrincipal` or `Group`, where the deployer's token does not say it.
     `custom_vision`: whether the engine also answers the prediction calls of Custom Vision's clients.
@@ -66,6 +79,7 @@ class AzureArgs:
     base: str
     image: str
     location: str = LOCATIONS[0]
+    vision_location: str | None = None
     names: dict[str, str] = field(default_factory=dict)
     registry: str | None = None
     container_registry: Existing | None = None
@@ -100,3 +114,8 @@ class AzureArgs:
     def has_network(self) -> bool:
         """Whether apps and database are in a network, which only stacks of earlier versions are not."""
         return self.database.access == "network"
+
+    @property
+    def vision_region(self) -> str:
+        """The Vision account's region: `vision_location`, or `location` if it is one of `LOCATIONS`, or their first."""
+        return self.vision_location or (self.location if region_name(self.location) in LOCATIONS else LOCATIONS[0])

@@ -8,12 +8,14 @@ import pulumi
 from pulumi_azure_native import dbforpostgresql
 
 from vision_customization.components.azure.args import DatabaseSize
+from vision_customization.components.azure.capabilities import VERSION
 from vision_customization.components.azure.place import Place
 from vision_customization.components.generated_key import GeneratedKey
 
 LOGIN = "vision"
 DATABASE = "vision"
-VERSION = "16"
+ZONES = ["availabilityZone", "highAvailability.standbyAvailabilityZone"]
+"""What Azure chooses and changes, and azure-native always sends, empty."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class EngineDatabaseArgs:
         server_name: 3–63 lowercase letters, digits and '-', unique in all of Azure.
         subnet_id, zone_id: a delegated subnet and a private DNS zone: then the server has no public address. Without them, it
             admits only clients in Azure that have the password.
+        storage_gb: the size of the disk now, if Azure may have made it larger than `size` says.
         protect: refuse to destroy it.
     """
 
@@ -32,6 +35,7 @@ class EngineDatabaseArgs:
     size: DatabaseSize = field(default_factory=DatabaseSize)
     subnet_id: pulumi.Input[str] | None = None
     zone_id: pulumi.Input[str] | None = None
+    storage_gb: pulumi.Input[int] | None = None
     protect: bool = False
 
     @property
@@ -75,21 +79,20 @@ class EngineDatabase(pulumi.ComponentResource):
             administrator_login_password=password,
             auth_config=dbforpostgresql.AuthConfigArgs(active_directory_auth="Disabled", password_auth="Enabled"),  # noqa: S106
             sku=dbforpostgresql.SkuArgs(name=size.sku, tier=size.tier),
-            storage=dbforpostgresql.StorageArgs(storage_size_gb=size.storage_gb, auto_grow="Enabled"),
+            storage=dbforpostgresql.StorageArgs(storage_size_gb=args.storage_gb or size.storage_gb, auto_grow="Enabled"),
             backup=dbforpostgresql.BackupArgs(
                 backup_retention_days=size.backup_days,
                 geo_redundant_backup="Enabled" if size.geo_redundant_backup else "Disabled",
             ),
-            high_availability=dbforpostgresql.HighAvailabilityArgs(
-                mode="ZoneRedundant" if size.high_availability else "Disabled"
-            ),
+            high_availability=dbforpostgresql.HighAvailabilityArgs(mode=size.high_availability),
             network=dbforpostgresql.NetworkArgs(
                 delegated_subnet_resource_id=args.subnet_id,
                 private_dns_zone_arm_resource_id=args.zone_id,
                 public_network_access="Disabled" if args.is_private else "Enabled",
             ),
             tags=args.place.tags,
-            opts=self._protected(),
+            # A failover swaps them. To put the server back into its former zone, Pulumi would replace it.
+            opts=pulumi.ResourceOptions.merge(self._protected(), pulumi.ResourceOptions(ignore_changes=ZONES)),
         )
 
     def _azure_may_call(self, server: dbforpostgresql.Server) -> dbforpostgresql.FirewallRule:

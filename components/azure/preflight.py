@@ -1,4 +1,4 @@
-"""Checks before anything is created: may the caller do it, and does a deleted Vision account block a name?
+"""Checks before anything is created: may the caller do it, does a deleted Vision account block a name, is the database offered?
 
 It reads with azure-mgmt-authorization as the deploying identity, also in a preview, and changes nothing.
 """
@@ -8,17 +8,21 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import FORBIDDEN, NOT_FOUND
+from http.client import FORBIDDEN, NOT_FOUND, OK
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
+from vision_customization.components.azure.capabilities import check_capabilities
+from vision_customization.components.azure.resource_manager import get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 from vision_customization.components.azure.subnet_check import check_subnet
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.mgmt.authorization import AuthorizationManagementClient
+
+    from vision_customization.components.azure.args import DatabaseSize
 
 MANAGEMENT_ENDPOINT = "https://management.azure.com"
 
@@ -209,33 +213,20 @@ def check_deleted_account(
 ) -> bool | None:
     """Whether a soft-deleted Vision account with this name can be restored or purged; None if the caller may not ask.
 
-    Raises NotAllowed.
+    Raises NotAllowed, or NoAnswer.
     """
-    import requests
-
-    url = (
-        f"{endpoint.rstrip('/')}/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
+    path = (
+        f"/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
         f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
     )
-    try:
-        answer = requests.get(
-            url,
-            params={"api-version": _DELETED_ACCOUNTS_VERSION},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
-            allow_redirects=False,
-        )
-    except requests.RequestException as error:
-        raise NotAllowed(
-            f"{urlsplit(endpoint).netloc} cannot be reached ({type(error).__name__}). Is this machine online?"
-        ) from None
-    if answer.status_code == FORBIDDEN:
+    status = get(endpoint, token, path, _DELETED_ACCOUNTS_VERSION).status
+    if status == FORBIDDEN:
         return None
-    if answer.status_code not in (requests.codes.ok, requests.codes.not_found):
+    if status not in (OK, NOT_FOUND):
         raise NotAllowed(
-            f"Azure answered {answer.status_code} to the question whether a deleted Vision account blocks the name '{account}'"
+            f"Azure answered {status} to the question whether a deleted Vision account blocks the name '{account}'"
         )
-    return bool(answer.status_code == requests.codes.ok)
+    return status == OK
 
 
 def caller_type(token: str) -> str:
@@ -284,6 +275,7 @@ class Wanted:
         container_id: ARM id of the training container.
         assigns_deployer: whether the program assigns the deployer the role to upload there.
         restore: restore a soft-deleted Vision account of that name.
+        location: region of the database; `server_id`: ARM id of its server; `database`: what it is to be.
     """
 
     resource_group: str
@@ -295,6 +287,9 @@ class Wanted:
     container_id: str
     assigns_deployer: bool
     restore: bool
+    location: str
+    server_id: str
+    database: "DatabaseSize"
 
 
 @dataclass(frozen=True)
@@ -302,11 +297,12 @@ class Found:
     """The result of a preflight.
 
     `restore`: a deleted account can be restored. `caller_type`: whether a person or an application deploys.
-    `warnings`: what could not be checked.
+    `storage_gb`: the size of the database's disk to declare, never below what it has. `warnings`: what could not be checked.
     """
 
     restore: bool
     caller_type: str
+    storage_gb: int
     warnings: Sequence[str] = ()
 
 
@@ -317,6 +313,7 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
         AccountDeleted: the account's name is blocked, and `restore` is not set.
         SubnetNotUsable: a given subnet does not fit.
+        NotOffered: the region does not offer the database.
         NoAnswer: Azure can't be reached.
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError
@@ -344,7 +341,8 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
         warnings.append(f"not checked before the update: {_may_not_ask_for_deleted(caller, wanted)}")
     if deleted and not wanted.restore:
         raise AccountDeleted(deleted_account_message(str(wanted.vision_account), wanted.vision_location, group))
-    return Found(restore=bool(deleted), caller_type=caller_type(token), warnings=warnings)
+    database = check_capabilities(endpoint, token, wanted.server_id, wanted.location, wanted.database)
+    return Found(bool(deleted), caller_type(token), database.storage_gb, [*warnings, *database.warnings])
 
 
 def _may_not_ask_for_deleted(caller: Caller, wanted: Wanted) -> str:

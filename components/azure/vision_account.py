@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import cognitiveservices
 
-from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.place import Place, region_name
 
 LOCATIONS = ("eastus", "westus2", "westeurope")
 """Where model customization was offered: East US, West US 2, West Europe."""
@@ -33,9 +33,10 @@ class VisionAccountArgs:
 
     def __post_init__(self) -> None:
         """Raises ValueError for another location."""
-        if self.place.location not in LOCATIONS:
+        if region_name(self.place.location) not in LOCATIONS:
             raise ValueError(
-                f"location '{self.place.location}': Azure AI Vision's customization is available only in {', '.join(LOCATIONS)}"
+                f"vision_location '{self.place.location}': Azure AI Vision's customization is available only in "
+                f"{', '.join(LOCATIONS)}"
             )
 
 

@@ -1,6 +1,6 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import pulumi
@@ -73,7 +73,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         vision = self._vision(preflight)
         self.vision_endpoint = vision.endpoint
         storage = self._storage()
-        database = self._database(network)
+        database = self._database(network, preflight)
         names: list[pulumi.Resource] = []
         if network is not None and args.private_network:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
@@ -135,10 +135,18 @@ class AzureWorkspace(pulumi.ComponentResource):
             ),
             uses=self._uses(),
             vision_account=self._names.vision_account,
-            vision_location=args.location,
+            vision_location=args.vision_region,
             container_id=container_id,
             assigns_deployer=args.assign_deployer,
             restore=args.restore,
+            location=args.location,
+            server_id=pulumi.Output.format(
+                "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{2}",
+                self._client.subscription_id,
+                group,
+                self._unique.database_server,
+            ),
+            database=args.database,
             caller_type=args.deployer_type,
             opts=self._child,
         )
@@ -205,7 +213,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         return VisionAccount(
             f"{self._name}-vision",
             VisionAccountArgs(
-                self._place,
+                replace(self._place, location=self._args.vision_region),
                 account_name=self._names.vision_account,
                 subdomain=self._unique.subdomain,
                 public_network=not self._args.private_network,
@@ -229,13 +237,14 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _database(self, network: PrivateNetwork | None) -> EngineDatabase:
+    def _database(self, network: PrivateNetwork | None, preflight: Preflight) -> EngineDatabase:
         return EngineDatabase(
             f"{self._name}-database",
             EngineDatabaseArgs(
                 self._place,
                 server_name=self._unique.database_server,
                 size=self._args.database,
+                storage_gb=preflight.storage_gb,
                 subnet_id=network.database_subnet_id if network else None,
                 zone_id=network.database_zone_id if network else None,
                 protect=self._args.protect,

@@ -104,7 +104,9 @@ CATALOG: dict[str, Kind] = {
         ("environmentId", "extendedLocation", "managedEnvironmentId"),
     ),
     "dbforpostgresql:Server": Kind(
-        POSTGRESQL, ("administratorLogin", "createMode", "network.delegatedSubnetResourceId", "pointInTimeUTC")
+        POSTGRESQL,
+        # As the API's specification marks them (postgresql.py: CREATE_ONLY).
+        ("administratorLogin", "availabilityZone", "backup.geoRedundantBackup", "pointInTimeUTC", "sourceServerResourceId"),
     ),
     "dbforpostgresql:Database": Kind(f"{POSTGRESQL}/databases/{{databaseName}}", ("charset", "collation")),
     "dbforpostgresql:FirewallRule": Kind(f"{POSTGRESQL}/firewallRules/{{firewallRuleName}}"),

@@ -1,4 +1,4 @@
-"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: permissions, roles, deleted accounts."""
+"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: roles, deleted accounts, databases."""
 
 import re
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tests.stacks.azure.authority import Authority, NotAToken
 from tests.stacks.azure.directory import RESOURCE_GROUP, VISION_ACCOUNT, Assignment, Directory, SharedFolder, is_within
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
+from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
@@ -20,6 +21,14 @@ _DELETED_ACCOUNT = re.compile(
 )
 _SUBNET = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
+)
+_OFFER = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
+)
+_SERVER = re.compile(
+    r"(?P<id>(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.DBforPostgreSQL/flexibleServers/[^/]+)"
+    r"(?P<capabilities>/capabilities)?",
+    re.IGNORECASE,
 )
 _GROUP = re.compile(r"(?P<id>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))(/.*)?", re.IGNORECASE)
 _FILTER = re.compile(r"atScope\(\)|assignedTo\('(?P<assigned>[^']+)'\)|principalId eq '(?P<principal>[^']+)'")
@@ -70,6 +79,15 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if _SUBNET.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Network/virtualNetworks/subnets/read", call.path)
         return _subnet(call.path, directory)
+    if match := _OFFER.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
+        if not is_listed(match["location"]):
+            raise Refused(404, "ResourceNotFound", f"The location '{match['location']}' was not found.")
+        return capabilities(Offer.of(match["location"], directory.scenario))
+    if match := _SERVER.fullmatch(call.path):
+        what = "/capabilities" if match["capabilities"] else ""
+        _check(directory, object_id, f"Microsoft.DBforPostgreSQL/flexibleServers{what}/read", match["id"])
+        return _database_server(match["id"], directory, of_capabilities=bool(what))
     match = _AUTHORIZATION.fullmatch(call.path)
     if match is None:
         raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")
@@ -190,6 +208,16 @@ def _subnet(subnet_id: str, directory: Directory) -> dict[str, object]:
         for delegation in found.inputs.get("delegations") or []
     ]
     return {"id": found.id, "name": found.id.rsplit("/", 1)[-1], "properties": {**properties, "delegations": delegations}}
+
+
+def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:
+    """A server, or what it can be changed to."""
+    found = directory.resource(server_id)
+    if found is None:
+        raise Refused(404, "ResourceNotFound", f"The Resource '{server_id}' was not found.")
+    if of_capabilities:
+        return capabilities(Offer.of(found.outputs["location"], directory.scenario), of_server=True)
+    return document(found.id, found.outputs)
 
 
 def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:

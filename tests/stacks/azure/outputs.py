@@ -8,6 +8,7 @@ from typing import Any
 from tests.stacks.azure import schema
 from tests.stacks.azure.catalog import kind_of
 from tests.stacks.azure.names import region
+from tests.stacks.azure.postgresql import placed
 from tests.stacks.azure.subscription import State
 
 Values = dict[str, Any]
@@ -133,7 +134,8 @@ def container_app(resource_id: str, outputs: Values, old: Values, state: State, 
 
 
 def server(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
-    return {"fullyQualifiedDomainName": f"{outputs['name']}.postgres.database.azure.com", "state": "Ready"}
+    host = f"{outputs['name']}.postgres.database.azure.com"
+    return {"fullyQualifiedDomainName": host, "state": "Ready", **placed(outputs, old)}
 
 
 def resource_group(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:

@@ -18,6 +18,7 @@ from tests.stacks.azure.network import (
     check_server,
     check_subnet,
 )
+from tests.stacks.azure.postgresql import check_new_server, check_server_change
 from tests.stacks.azure.roles import check_role_assignment, check_role_definition, check_role_definition_unused
 from tests.stacks.azure.subscription import Resource, State, same
 
@@ -88,6 +89,8 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
             check_soft_deleted(resource_id, inputs, state, scenario)
         case "storage:Blob":
             check_shared_key(resource_id, state)
+        case "dbforpostgresql:Server":
+            check_new_server(inputs, scenario)
     check_fit(resource_type, resource_id, inputs, state)
 
 
@@ -95,6 +98,9 @@ def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], s
     """Refuse a change that Azure would refuse."""
     check_parent(resource_id, kind_of(resource_type), state)
     check_references(resource_id, inputs, state)
+    present = state.get(resource_id)
+    if present and resource_type == "dbforpostgresql:Server":
+        check_server_change(inputs, present)
     check_fit(resource_type, resource_id, inputs, state)
 
 

@@ -64,6 +64,17 @@ class Azure:
                 if keys[0] in properties(resource["type"]):
                     put(resource[part], keys, value)
 
+    def grow_disk(self, server_id: str, size_gb: int) -> None:
+        """Give a PostgreSQL server a larger disk, as Azure does when the one that it has fills up."""
+        self.change(server_id, "storage.storageSizeGB", size_gb)
+
+    def fail_over(self, server_id: str) -> None:
+        """Let the standby of a PostgreSQL server take over: the two swap their zones."""
+        outputs = self.resources()[known(server_id, self.subscription.state())]["outputs"]
+        primary, standby = outputs["availabilityZone"], outputs["highAvailability"]["standbyAvailabilityZone"]
+        self.change(server_id, "availabilityZone", standby)
+        self.change(server_id, "highAvailability.standbyAvailabilityZone", primary)
+
     def remove(self, resource_id: str) -> None:
         """Delete a resource, with what is below it, behind Pulumi's back; nothing is asked, nothing is kept for a restore."""
         with self.subscription.locked() as state:

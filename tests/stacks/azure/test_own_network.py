@@ -38,7 +38,7 @@ def of_stack(made: WithoutServices, resource_type: str) -> list[str]:
 def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(tmp_path: Path, world: AzureWorld) -> None:
     theirs = their_network(world.folder)
     del theirs["virtualNetwork"]
-    prod = stack(tmp_path, "prod", world, network={"existing": theirs}, protect=False)
+    prod = stack(tmp_path, "prod", world, location="eastus", network={"existing": theirs}, protect=False)
     before = prod.azure.resources()
     wrong = {**theirs, "appsSubnet": theirs["endpointsSubnet"], "endpointsSubnet": theirs["appsSubnet"]}
     config = prod.config()
@@ -66,7 +66,9 @@ def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(t
 def test_what_is_not_given_is_made_in_their_network(tmp_path: Path, world: AzureWorld) -> None:
     theirs = their_network(world.folder)
     existing = {name: theirs[name] for name in ("appsSubnet", "blobZone", "visionZone")}
-    prod = stack(tmp_path, "prod", world, network={"existing": existing}, addressPrefix="10.7.0.128/25", protect=False)
+    prod = stack(
+        tmp_path, "prod", world, location="eastus", network={"existing": existing}, addressPrefix="10.7.0.128/25", protect=False
+    )
     before = prod.azure.resources()
     prod.bootstrap().succeeded()
     made = sorted(id_.rpartition("/")[2] for id_ in prod.azure.resources("network:Subnet") if id_ not in before)
@@ -121,3 +123,12 @@ def test_a_stack_of_an_earlier_version_keeps_its_database(tmp_path: Path, world:
     assert dev.azure.resources("network:VirtualNetwork") == {}
     (environment,) = dev.azure.resources("app:ManagedEnvironment").values()
     assert environment["inputs"].get("vnetConfiguration") is None
+    # Without the setting, the update would replace the server. It says so, and changes nothing.
+    config = dev.config()
+    del config["azure"]["database"]
+    dev.configure(config)
+    before = dev.azure.resources()
+    refused = dev.bootstrap().failed().output
+    assert "is outside of a network, and Azure can't move it" in refused
+    assert "Set `azure.database.access: azureServices` to keep it" in refused
+    assert dev.azure.resources() == before

@@ -472,3 +472,95 @@ def test_what_runs_follows(with_container: Caller) -> None:
     with_container.create("managedidentity:UserAssignedIdentity")
     with_container.provider.delete("azure-native:resources:ResourceGroup", GROUP)
     assert world.told == [("apply", account), ("apply", container), ("remove", container), ("remove", account)]
+
+
+SERVER_TYPE = "azure-native:dbforpostgresql:Server"
+SERVER: Values = IN_GROUP | {
+    "serverName": "vision-jobs",
+    "location": "centralus",
+    "administratorLogin": "vision",
+    "administratorLoginPassword": "Correct-horse-7",
+    "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
+    "storage": {"storageSizeGB": 64},
+    "availabilityZone": "",
+    "backup": {"geoRedundantBackup": "Disabled"},
+    "highAvailability": {"mode": "ZoneRedundant", "standbyAvailabilityZone": ""},
+}
+
+
+@pytest.fixture
+def with_server(caller: Caller) -> tuple[Caller, str]:
+    caller.create("resources:ResourceGroup")
+    return caller, caller.create("dbforpostgresql:Server", **SERVER)[0]
+
+
+def update_server(caller: Caller, server_id: str, **changes: Any) -> Values:  # noqa: ANN401 - JSON
+    return caller.provider.update(SERVER_TYPE, server_id, SERVER | changes)
+
+
+def test_azure_chooses_the_zones_of_a_server(with_server: tuple[Caller, str]) -> None:
+    caller, server_id = with_server
+    made = caller.azure.resources()[server_id]["outputs"]
+    assert (made["availabilityZone"], made["highAvailability"]["standbyAvailabilityZone"]) == ("1", "2")
+    caller.azure.fail_over(server_id)
+    # It is read as azure-native does: what changed among the outputs, changed among the inputs.
+    read = caller.provider.read(SERVER_TYPE, server_id)
+    assert read is not None
+    outputs, inputs = read
+    for values in (outputs, inputs):
+        assert (values["availabilityZone"], values["highAvailability"]["standbyAvailabilityZone"]) == ("2", "1")
+    # Pulumi would replace the server to put it back into a zone that nobody asked for.
+    assert caller.provider.diff(SERVER_TYPE, inputs, SERVER)["availabilityZone"].replaces
+    # Empty zones are left to Azure; another zone is refused.
+    assert update_server(caller, server_id, tags={"owner": "vision"})["availabilityZone"] == "2"
+    with pytest.raises(Failure, match=r"InvalidParameterValue.*availabilityZone"):
+        update_server(caller, server_id, availabilityZone="1")
+
+
+def test_a_disk_never_becomes_smaller(with_server: tuple[Caller, str]) -> None:
+    caller, server_id = with_server
+    caller.azure.grow_disk(server_id, 128)
+    with pytest.raises(Failure, match=r"DowngradeDiskSizeUnsupported.*'65536' cannot be less than current size '131072'"):
+        update_server(caller, server_id, tags={"owner": "vision"})
+    assert update_server(caller, server_id, storage={"storageSizeGB": 256})["storage"]["storageSizeGB"] == 256
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "replaces"),
+    [
+        ("administratorLogin", "another", True),
+        ("availabilityZone", "3", True),
+        ("backup", {"geoRedundantBackup": "Enabled"}, True),
+        ("sourceServerResourceId", "/subscriptions/s/…", True),
+        ("createMode", "Update", False),
+        ("network", {"delegatedSubnetResourceId": "/subscriptions/s/…"}, False),
+        ("highAvailability", {"mode": "Disabled"}, False),
+        ("storage", {"storageSizeGB": 128}, False),
+    ],
+)
+def test_what_of_a_server_only_a_create_sets(caller: Caller, path: str, value: object, *, replaces: bool) -> None:
+    found = caller.provider.diff(SERVER_TYPE, SERVER, SERVER | {path: value})
+    assert any(change.replaces for change in found.values()) is replaces
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"location": "eastus"}, "HADisabledForRegion"),
+        ({"location": "westus2", "highAvailability": {"mode": "SameZone"}}, "ParameterOutOfRange"),
+        ({"location": "westus3", "backup": {"geoRedundantBackup": "Enabled"}}, "ParameterOutOfRange"),
+        ({"location": "germanynorth"}, "LocationIsOfferRestricted"),
+        ({"location": "belgiumcentral"}, "LocationNotAvailableForResourceType"),
+    ],
+)
+def test_a_server_that_its_region_does_not_offer(caller: Caller, changes: Values, code: str) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.refused(code, "dbforpostgresql:Server", **SERVER | changes)
+
+
+def test_a_server_for_which_a_region_has_no_room(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.azure.scenario(restrictedRegions=["centralus"])
+    caller.refused("LocationIsOfferRestricted", "dbforpostgresql:Server", **SERVER)
+    caller.azure.scenario(restrictedRegions=None, withoutCapacity={"centralus": ["Standard_D2ds_v5"]})
+    caller.refused("ParameterOutOfRange", "dbforpostgresql:Server", **SERVER)

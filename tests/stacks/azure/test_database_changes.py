@@ -1,0 +1,92 @@
+"""The database of a real stack when Azure changes it: its disk grows, its standby takes over. Azure is played; nothing runs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.stacks.azure.environment import Environment
+from tests.stacks.azure.services import AzureWorld
+from tests.stacks.azure.subscription import Resource
+from tests.stacks.project import Outcome
+
+pytestmark = [pytest.mark.stack, pytest.mark.process]
+
+LARGE = {"sku": "Standard_D2ds_v5", "tier": "GeneralPurpose", "storageGb": 64, "highAvailability": "ZoneRedundant"}
+
+
+@dataclass
+class Database(Environment):
+    """The stack `dev` without what calls its engine or its storage: no process stands for a resource."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in super().environment.items() if name != "AZURE_STAND_IN_WORLD"}
+
+    def declare(self, **azure: Any) -> None:  # noqa: ANN401
+        config = self.config() | {"models": {}}
+        config["azure"] |= azure
+        self.configure(config)
+
+    def apply(self, command: str, *arguments: str) -> Outcome:
+        only = ("--exclude-dependents", "--exclude", "**BlobAccess**")
+        return self.run(command, *only, *arguments, "--stack", self.stack)
+
+    def update(self) -> Outcome:
+        return self.apply("up", "--yes", "--skip-preview").succeeded()
+
+    @property
+    def server(self) -> tuple[str, Resource]:
+        ((id_, found),) = self.azure.resources("dbforpostgresql:Server").items()
+        return id_, found
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with AzureWorld(tmp_path_factory.mktemp("azure")) as world:
+        made = Database.of(tmp_path_factory.mktemp("database"), "dev", world, {}, textile={})
+        assert isinstance(made, Database)
+        yield made
+
+
+def test_what_a_region_does_not_offer_is_said_in_a_preview(database: Database) -> None:
+    database.declare(location="East US", database=LARGE)
+    refused = database.apply("preview").failed().output
+    assert (
+        "database.highAvailability: location 'eastus' does not offer ZoneRedundant for Standard_D2ds_v5. Set it to" in refused
+    )
+    assert "Nothing was created" in refused
+    assert "Traceback" not in refused
+    assert database.azure.resources() == {}
+
+
+def test_a_disk_that_grew_and_a_failover_survive_updates(database: Database) -> None:
+    azure = database.azure
+    database.declare(location="centralus", database=LARGE)
+    database.update()
+    id_, made = database.server
+    zones = (made["outputs"]["availabilityZone"], made["outputs"]["highAvailability"]["standbyAvailabilityZone"])
+    assert zones == ("1", "2")
+
+    # Nobody refreshes: Pulumi's state has the size and the zones of before.
+    azure.grow_disk(id_, 128)
+    azure.fail_over(id_)
+    database.declare(tags={"owner": "vision"})
+    assert "replace" not in database.update().output
+    after = database.server[1]
+    assert after["created"] == made["created"]
+    assert after["outputs"]["tags"]["owner"] == "vision"
+    assert after["outputs"]["storage"]["storageSizeGB"] == 128
+    assert after["outputs"]["availabilityZone"] == "2"
+
+    # After a refresh, it has those of now, and nothing is left to do.
+    azure.grow_disk(id_, 256)
+    azure.fail_over(id_)
+    database.apply("refresh", "--yes").succeeded()
+    database.apply("preview", "--expect-no-changes").succeeded()
+
+    database.declare(database=LARGE | {"storageGb": 512})
+    database.update()
+    grown = database.server[1]
+    assert (grown["created"], grown["outputs"]["storage"]["storageSizeGB"]) == (made["created"], 512)
