@@ -60,7 +60,7 @@ class PreflightProvider(DeclaredProvider):
         return dynamic.CreateResult(f"{props['subscription_id']}/{props['resource_group']}", dict(props))
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        # An account that was restored is no longer deleted: that is no change.
+        # A restored account is not deleted any more, which is not a change.
         restores = bool(news.get("restores")) and not olds.get("restores")
         grown = is_known(news.get("storage_gb")) and news.get("storage_gb") != olds.get("storage_gb")
         return dynamic.DiffResult(bool(self.changed(olds, news)) or restores or grown)

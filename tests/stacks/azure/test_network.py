@@ -192,7 +192,7 @@ def test_a_subnet_in_use(name: str, inputs: dict[str, Any], code: str | None) ->
 
 def test_a_network_keeps_the_addresses_of_its_subnets() -> None:
     check_network(NETWORK, {"addressSpace": {"addressPrefixes": ["10.0.0.0/8", "100.100.0.0/16"]}}, SUBNETS)
-    with pytest.raises(Failure, match=r"NetcfgInvalidSubnet.*subnets/plain"):
+    with pytest.raises(Failure, match=r"NetcfgInvalidSubnet.*subnets/inline"):
         check_network(NETWORK, {"addressSpace": {"addressPrefixes": ["10.0.0.0/23", "100.100.0.0/16"]}}, SUBNETS)
 
 

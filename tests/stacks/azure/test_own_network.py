@@ -36,9 +36,9 @@ def of_stack(made: WithoutServices, resource_type: str) -> list[str]:
 
 
 def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(tmp_path: Path, world: AzureWorld) -> None:
-    theirs = their_network(world.folder)
+    theirs = their_network(world.folder, "centralus")
     del theirs["virtualNetwork"]
-    prod = stack(tmp_path, "prod", world, location="eastus", network={"existing": theirs}, protect=False)
+    prod = stack(tmp_path, "prod", world, network={"existing": theirs}, protect=False)
     before = prod.azure.resources()
     wrong = {**theirs, "appsSubnet": theirs["endpointsSubnet"], "endpointsSubnet": theirs["appsSubnet"]}
     config = prod.config()
@@ -55,7 +55,7 @@ def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(t
         assert of_stack(prod, made_here) == []
     (record,) = prod.azure.resources("privatedns:PrivateRecordSet")
     domain = next(iter(prod.azure.resources("app:ManagedEnvironment").values()))["outputs"]["defaultDomain"]
-    assert record.endswith(f"/{PLATFORM}/{ZONES}/eastus.azurecontainerapps.io/A/*.{domain.split('.')[0]}")
+    assert record.endswith(f"/{PLATFORM}/{ZONES}/centralus.azurecontainerapps.io/A/*.{domain.split('.')[0]}")
     (server,) = prod.azure.resources("dbforpostgresql:Server").values()
     assert server["inputs"]["network"]["delegatedSubnetResourceId"] == theirs["databaseSubnet"]
     prod.preview("--expect-no-changes", "--exclude-dependents", "--exclude", "**BlobAccess**").succeeded()
@@ -64,11 +64,9 @@ def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(t
 
 
 def test_what_is_not_given_is_made_in_their_network(tmp_path: Path, world: AzureWorld) -> None:
-    theirs = their_network(world.folder)
+    theirs = their_network(world.folder, "centralus")
     existing = {name: theirs[name] for name in ("appsSubnet", "blobZone", "visionZone")}
-    prod = stack(
-        tmp_path, "prod", world, location="eastus", network={"existing": existing}, addressPrefix="10.7.0.128/25", protect=False
-    )
+    prod = stack(tmp_path, "prod", world, network={"existing": existing}, addressPrefix="10.7.0.128/25", protect=False)
     before = prod.azure.resources()
     prod.bootstrap().succeeded()
     made = sorted(id_.rpartition("/")[2] for id_ in prod.azure.resources("network:Subnet") if id_ not in before)

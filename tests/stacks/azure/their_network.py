@@ -10,18 +10,18 @@ PLATFORM = "contoso-platform"
 """The name of the group."""
 
 
-def their_network(folder: Path) -> dict[str, str]:
+def their_network(folder: Path, location: str = "eastus") -> dict[str, str]:
     """Make it: a network with three subnets, and zones that are linked to it. Their ids, by the settings that name them."""
     provider = Provider(folder, EmptyWorld())
 
     def create(resource_type: str, **inputs: Any) -> str:  # noqa: ANN401 - JSON
         return provider.create(f"azure-native:{resource_type}", {"resourceGroupName": PLATFORM} | inputs)[0]
 
-    create("resources:ResourceGroup", location="eastus")
+    create("resources:ResourceGroup", location=location)
     network = create(
         "network:VirtualNetwork",
         virtualNetworkName="spoke",
-        location="eastus",
+        location=location,
         addressSpace={"addressPrefixes": ["10.7.0.0/24"]},
     )
     ids = {"virtualNetwork": network}
@@ -37,7 +37,7 @@ def their_network(folder: Path) -> dict[str, str]:
         "blob": "privatelink.blob.core.windows.net",
         "vision": "privatelink.cognitiveservices.azure.com",
         "database": "private.postgres.database.azure.com",
-        "apps": "eastus.azurecontainerapps.io",
+        "apps": f"{location}.azurecontainerapps.io",
     }
     for what, zone in zones.items():
         ids[f"{what}Zone"] = create("privatedns:PrivateZone", privateZoneName=zone, location="global")
