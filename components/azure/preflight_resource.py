@@ -74,7 +74,7 @@ class PreflightProvider(DeclaredProvider):
 
 def wanted_of(properties: Mapping[str, Any]) -> Wanted:
     given = {name: properties.get(name) for name in Wanted.__dataclass_fields__}
-    nested = {"uses": [Use(**use) for use in properties["uses"]], "database": DatabaseSize(**properties["database"])}
+    nested: dict[str, Any] = {"uses": [Use(**use) for use in properties["uses"]], "database": DatabaseSize(**properties["database"])}
     return Wanted(**{**given, **nested})
 
 
