@@ -74,7 +74,8 @@ class PreflightProvider(DeclaredProvider):
 
 def wanted_of(properties: Mapping[str, Any]) -> Wanted:
     given = {name: properties.get(name) for name in Wanted.__dataclass_fields__}
-    nested: dict[str, Any] = {"uses": [Use(**use) for use in properties["uses"]], "database": DatabaseSize(**properties["database"])}
+    database = DatabaseSize(**properties["database"])
+    nested: dict[str, Any] = {"uses": [Use(**use) for use in properties["uses"]], "database": database}
     return Wanted(**{**given, **nested})
 
 
