@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from vision_customization.components.azure.preflight import Use
+from vision_customization.components.azure.use import Use
 
 BLOB_ZONE = "privatelink.blob.core.windows.net"
 VISION_ZONE = "privatelink.cognitiveservices.azure.com"

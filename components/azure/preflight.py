@@ -17,6 +17,7 @@ from vision_customization.components.azure.capabilities import check_capabilitie
 from vision_customization.components.azure.resource_manager import get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 from vision_customization.components.azure.subnet_check import check_subnet
+from vision_customization.components.azure.use import Use
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -137,7 +138,7 @@ def check_caller(
     return []
 
 
-def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence["Use"]) -> list[str]:
+def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence[Use]) -> list[str]:
     """Raises NotAllowed for a resource of somebody else that is not there, or that the caller may not use; returns warnings."""
     from azure.core.exceptions import HttpResponseError
 
@@ -248,19 +249,6 @@ def deleted_account_message(account: str, location: str, resource_group: str) ->
         f"the Vision account '{account}' was deleted, which blocks its name for 48 hours. "
         f"Set `azure.restore: true` to bring it back, or purge it: {purge}"
     )
-
-
-@dataclass(frozen=True)
-class Use:
-    """What a program does with a resource that is there already: its ARM id, the actions, and a built-in role that has them.
-
-    `subnet`: what is to lie in it, if it is a subnet: `apps`, `database` or `endpoints`.
-    """
-
-    resource_id: str
-    actions: Sequence[str]
-    role: str
-    subnet: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from vision_customization.components.azure.names import AzureNames
 from vision_customization.components.azure.network import PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
 from vision_customization.components.azure.place import Place
-from vision_customization.components.azure.preflight import ASSIGN_ROLES, Use, wanted_actions
+from vision_customization.components.azure.preflight import ASSIGN_ROLES, wanted_actions
 from vision_customization.components.azure.preflight_resource import Preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
+from vision_customization.components.azure.use import Use
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
