@@ -16,6 +16,8 @@ from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.capabilities import check_capabilities
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
+from vision_customization.components.azure.subnet_check import check_subnet
+from vision_customization.components.azure.use import Use
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -40,11 +42,6 @@ MAKE_RESOURCES = (
     "Microsoft.DBforPostgreSQL/flexibleServers/write",
     "Microsoft.Insights/diagnosticSettings/write",
     "Microsoft.Insights/scheduledQueryRules/write",
-)
-MAKE_NETWORKS = (
-    "Microsoft.Network/virtualNetworks/write",
-    "Microsoft.Network/privateEndpoints/write",
-    "Microsoft.Network/privateDnsZones/write",
 )
 
 _DELETED_ACCOUNTS_VERSION = "2023-05-01"
@@ -94,13 +91,16 @@ def wanted_actions(
     logs: bool = True,
     identity: bool = True,
     vision: bool = True,
-    networks: bool = False,
+    networks: Sequence[str] = (),
     defines_role: bool = False,
 ) -> list[str]:
-    """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
+    """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind.
+
+    `networks` is what it must be allowed to do for the network (`NetworkOptions.actions`).
+    """
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
-    return [*made, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
+    return [*made, *networks, ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
 
 
 def check_caller(
@@ -134,12 +134,15 @@ def check_caller(
     return []
 
 
-def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence["Use"]) -> list[str]:
+def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence[Use]) -> list[str]:
     """Raises NotAllowed for a resource of somebody else that is not there, or that the caller may not use; returns warnings."""
     from azure.core.exceptions import HttpResponseError
 
     warnings = []
     for use in uses:
+        if not _holds(f"/subscriptions/{caller.subscription_id}", use.resource_id):
+            warnings.append(f"not checked before the update: {use.resource_id} is in another subscription")
+            continue
         try:
             permissions = [_permission(found) for found in client.permissions.list_for_resource(**_place_of(use.resource_id))]
         except HttpResponseError as error:
@@ -245,15 +248,6 @@ def deleted_account_message(account: str, location: str, resource_group: str) ->
 
 
 @dataclass(frozen=True)
-class Use:
-    """What a program does with a resource that is there already: its ARM id, the actions, and a built-in role that has them."""
-
-    resource_id: str
-    actions: Sequence[str]
-    role: str
-
-
-@dataclass(frozen=True)
 class Wanted:
     """What a program is going to make.
 
@@ -302,6 +296,7 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
     Raises:
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
         AccountDeleted: the account's name is blocked, and `restore` is not set.
+        SubnetNotUsable: a given subnet does not fit.
         NotOffered: the region does not offer the database.
         NoAnswer: Azure can't be reached.
     """
@@ -315,6 +310,8 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
             if wanted.assigns_deployer:
                 check_assigned_by_hand(client, caller, wanted.container_id)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
+        asked = [check_subnet(endpoint, token, use.subnet, use.resource_id) for use in wanted.uses if use.subnet]
+        warnings += [warning for warning in asked if warning]
         deleted: bool | None = False
         if wanted.vision_account is not None:
             deleted = check_deleted_account(endpoint, token, caller, wanted.vision_location, group, wanted.vision_account)

@@ -11,15 +11,17 @@ from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.existing import TYPES, ArmId
+from vision_customization.components.azure.existing_network import BLOB_ZONE, VISION_ZONE
 from vision_customization.components.azure.names import AzureNames
-from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
+from vision_customization.components.azure.network import PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
 from vision_customization.components.azure.place import Place
-from vision_customization.components.azure.preflight import ASSIGN_ROLES, Use, wanted_actions
+from vision_customization.components.azure.preflight import ASSIGN_ROLES, wanted_actions
 from vision_customization.components.azure.preflight_resource import Preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
+from vision_customization.components.azure.use import Use
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
@@ -68,12 +70,12 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
         observability = self._observability(preflight)
-        vision = self._vision(network, preflight)
+        vision = self._vision(preflight)
         self.vision_endpoint = vision.endpoint if vision is not None else pulumi.Output.from_input("")
-        storage = self._storage(network)
+        storage = self._storage()
         database = self._database(network, preflight)
         names: list[pulumi.Resource] = []
-        if network is not None:
+        if network is not None and args.private_network:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
@@ -128,7 +130,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 group=args.resource_group is None,
                 logs=args.log_workspace is None,
                 identity=args.identity is None,
-                networks=args.private_network,
+                networks=args.network.actions(private=args.private_network) if args.has_network else (),
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
             ),
@@ -160,6 +162,8 @@ class AzureWorkspace(pulumi.ComponentResource):
         if args.identity is not None:
             assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
             uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
+        if args.has_network:
+            uses += args.network.uses(private=args.private_network)
         if args.container_registry is not None:
             uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
         return uses
@@ -182,11 +186,14 @@ class AzureWorkspace(pulumi.ComponentResource):
         return group.id, group.name
 
     def _network(self) -> PrivateNetwork | None:
-        if not self._args.private_network:
+        args = self._args
+        if not args.has_network:
             return None
         return PrivateNetwork(
             f"{self._name}-net",
-            PrivateNetworkArgs(self._place, self._names.network, self._args.address_prefix),
+            PrivateNetworkArgs(
+                self._place, self._names.network, args.address_prefix, options=args.network, private=args.private_network
+            ),
             self._child,
         )
 
@@ -203,7 +210,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _vision(self, network: PrivateNetwork | None, preflight: Preflight) -> VisionAccount | None:
+    def _vision(self, preflight: Preflight) -> VisionAccount | None:
         if self._args.vision == "none":
             return None
         return VisionAccount(
@@ -212,14 +219,14 @@ class AzureWorkspace(pulumi.ComponentResource):
                 replace(self._place, location=self._args.vision_region),
                 account_name=self._names.vision_account,
                 subdomain=self._unique.subdomain,
-                public_network=network is None,
+                public_network=not self._args.private_network,
                 restore=preflight.restores,
                 protect=self._args.protect,
             ),
             self._child,
         )
 
-    def _storage(self, network: PrivateNetwork | None) -> TrainingStorage:
+    def _storage(self) -> TrainingStorage:
         return TrainingStorage(
             f"{self._name}-storage",
             TrainingStorageArgs(
@@ -227,7 +234,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 account_name=self._unique.storage_account,
                 sku=self._args.storage_sku,
                 soft_delete_days=self._args.soft_delete_days,
-                public_network=network is None,
+                public_network=not self._args.private_network,
                 protect=self._args.protect,
             ),
             self._child,
@@ -292,7 +299,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         """
         calls = self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
         logs = observability.watch("vision", vision.account_id)
-        if network is None:
+        if network is None or not self._args.private_network:
             return []
         return [network.connect("vision", vision.account_id, "account", VISION_ZONE, after=[calls, logs, database])]
 
@@ -352,7 +359,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         identity: Identity,
     ) -> Service:
         environment = self._environment(network, observability)
-        if network is not None:
+        if network is not None and self._args.private_network:
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
@@ -395,6 +402,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         return Service(engine.endpoint, key.value)
 
     def _environment(self, network: PrivateNetwork | None, observability: Observability) -> app.ManagedEnvironment:
+        options = self._args.environment
         return app.ManagedEnvironment(
             f"{self._name}-apps",
             resource_group_name=self.resource_group,
@@ -406,8 +414,16 @@ class AzureWorkspace(pulumi.ComponentResource):
                     customer_id=observability.customer_id, shared_key=observability.shared_key
                 ),
             ),
-            vnet_configuration=app.VnetConfigurationArgs(infrastructure_subnet_id=network.apps_subnet_id, internal=True)
+            vnet_configuration=app.VnetConfigurationArgs(
+                infrastructure_subnet_id=network.apps_subnet_id, internal=self._args.private_network
+            )
             if network
+            else None,
+            zone_redundant=options.zone_redundant or None,
+            peer_traffic_configuration=app.ManagedEnvironmentPeerTrafficConfigurationArgs(
+                encryption=app.ManagedEnvironmentEncryptionArgs(enabled=True)
+            )
+            if options.peer_encryption
             else None,
             workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
             tags=self._tags,

@@ -168,7 +168,6 @@ def test_a_stack_as_it_should_be_passes_every_rule() -> None:
     assert list(map(str, found(state))) == []
     concerned = {rule.name for rule in RULES for entry in state["deployment"]["resources"] if rule.concerns(entry["type"])}
     assert concerned | {"database-firewall"} == {rule.name for rule in RULES}
-    assert "database-firewall" not in {violation.rule.name for violation in found(with_firewall(), {})}
 
 
 def test_every_rule_has_a_resource_that_fails() -> None:
@@ -193,8 +192,9 @@ def test_what_is_missing(rule: str, type_: str, message: str) -> None:
     assert any(violation.message.startswith(message) for violation in found(state) if violation.rule.name == rule)
 
 
-@pytest.mark.parametrize("addresses", [{"endIpAddress": "255.255.255.255"}, {"startIpAddress": "203.0.113.7"}])
-def test_a_firewall_opened_to_addresses_fails(addresses: dict[str, str]) -> None:
+# Without addresses, the rule that Azure's portal calls "allow access from Azure services".
+@pytest.mark.parametrize("addresses", [{}, {"endIpAddress": "255.255.255.255"}, {"startIpAddress": "203.0.113.7"}])
+def test_a_firewall_that_opens_anything_fails(addresses: dict[str, str]) -> None:
     assert "database-firewall" in {violation.rule.name for violation in found(with_firewall(**addresses), {})}
 
 

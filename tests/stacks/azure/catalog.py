@@ -180,6 +180,10 @@ CATALOG: dict[str, Kind] = {
         held_by_references=True,
     ),
     "network:Subnet": Kind(f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}/subnets/{{subnetName}}", held_by_references=True),
+    "network:NetworkSecurityGroup": Kind(
+        f"{NETWORK}/networkSecurityGroups/{{networkSecurityGroupName}}", held_by_references=True
+    ),
+    "network:RouteTable": Kind(f"{NETWORK}/routeTables/{{routeTableName}}", held_by_references=True),
     "network:PrivateEndpoint": Kind(
         f"{NETWORK}/privateEndpoints/{{privateEndpointName}}", ("subnet",), {"location": MOVED}, sends_location=True
     ),

@@ -9,10 +9,12 @@ import yaml
 
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.stand_in import Azure
-from tests.stacks.project import Project
+from tests.stacks.project import Outcome, Project
 from tests.support.places import CHECKOUT
 
 PREFIX = "vision-customization:"
+
+BOOTSTRAP = ("--exclude-dependents", "--exclude", "**BlobAccess**")
 
 
 @dataclass
@@ -46,9 +48,21 @@ class Environment(Project):
         inherited = {name: value for name, value in super().environment.items() if not name.startswith(("AZURE_", "ARM_"))}
         return inherited | self.azure.environment() | self.world.environment()
 
+    def bootstrap(self) -> Outcome:
+        """As `make bootstrap`, whose options these are (test_bootstrap.py compares)."""
+        return self.run("up", "--yes", "--stack", self.stack, *BOOTSTRAP)
+
     def config(self) -> dict[str, Any]:
         """The stack's settings now, to be changed and given to `configure`."""
         return _config(self.folder / "stacks" / f"Pulumi.{self.stack}.yaml")
+
+
+class WithoutServices(Environment):
+    """Nothing runs behind the resources, as for a deployer who can't reach them; what is created takes seconds."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in super().environment.items() if name != "AZURE_STAND_IN_WORLD"}
 
 
 def declared(stack: str) -> dict[str, Any]:

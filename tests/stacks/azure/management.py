@@ -19,6 +19,9 @@ _DELETED_ACCOUNT = re.compile(
     r"/resourceGroups/(?P<group>[^/]+)/deletedAccounts/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
+_SUBNET = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
+)
 _OFFER = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
 )
@@ -73,6 +76,9 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)
+    if _SUBNET.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Network/virtualNetworks/subnets/read", call.path)
+        return _subnet(call.path, directory)
     if match := _OFFER.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
         if not is_listed(match["location"]):
@@ -190,6 +196,18 @@ def _role_definition(role: str, directory: Directory) -> dict[str, object]:
             "assignableScopes": ["/"],
         },
     }
+
+
+def _subnet(subnet_id: str, directory: Directory) -> dict[str, object]:
+    found = directory.resource(subnet_id)
+    if found is None:
+        raise Refused(404, "NotFound", f"Resource {subnet_id} not found.")
+    properties = {name: found.inputs[name] for name in ("addressPrefix", "addressPrefixes") if found.inputs.get(name)}
+    delegations = [
+        {"name": delegation["name"], "properties": {"serviceName": delegation["serviceName"]}}
+        for delegation in found.inputs.get("delegations") or []
+    ]
+    return {"id": found.id, "name": found.id.rsplit("/", 1)[-1], "properties": {**properties, "delegations": delegations}}
 
 
 def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:

@@ -74,6 +74,8 @@ NAME_RULES: dict[str, NameRule] = {
         r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_]", "2-64 letters, digits, _.- that end with a letter, digit or _"
     ),
     "network:Subnet": NameRule(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,78}[a-zA-Z0-9_])?", "1-80 letters, digits, _.-"),
+    "network:NetworkSecurityGroup": NameRule(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,78}[a-zA-Z0-9_])?", "1-80 letters, digits, _.-"),
+    "network:RouteTable": NameRule(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,78}[a-zA-Z0-9_])?", "1-80 letters, digits, _.-"),
     "network:PrivateEndpoint": NameRule(
         r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_]", "2-64 letters, digits, _.- that end with a letter, digit or _"
     ),

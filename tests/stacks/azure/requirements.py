@@ -205,6 +205,25 @@ def firewall_rule(inputs: Values) -> Complaints:
         yield "InvalidParameterValue", f"startIpAddress {first} comes after endIpAddress {last}"
 
 
+def security_group(inputs: Values) -> Complaints:
+    rules = inputs.get("securityRules") or []
+    for rule in rules:
+        if not rule.get("name") or not 100 <= rule.get("priority", 0) <= 4096:
+            yield (
+                "SecurityRuleInvalidPriority",
+                f"rule {rule.get('name')!r} needs a name, and a priority of 100 to 4096",
+            )
+    seen = [(rule.get("direction"), rule.get("priority")) for rule in rules]
+    if len(set(seen)) < len(seen):
+        yield "SecurityRuleConflict", "Rules cannot have the same Priority and Direction."
+    for rule in rules:
+        for end in ("source", "destination"):
+            if not any(rule.get(f"{end}{kind}") for kind in ("AddressPrefix", "AddressPrefixes", "ApplicationSecurityGroups")):
+                yield "SecurityRuleInvalidAddressPrefix", f"rule {rule.get('name')!r} has no {end}AddressPrefix"
+            if not any(rule.get(f"{end}{kind}") for kind in ("PortRange", "PortRanges")):
+                yield "SecurityRuleInvalidPortRange", f"rule {rule.get('name')!r} has no {end}PortRange"
+
+
 def diagnostic_setting(inputs: Values) -> Complaints:
     if not any(
         inputs.get(name) for name in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
@@ -251,6 +270,7 @@ REQUIREMENTS: dict[str, Callable[[Values], Complaints]] = {
     "app:ContainerApp": container_app,
     "dbforpostgresql:Server": server,
     "dbforpostgresql:FirewallRule": firewall_rule,
+    "network:NetworkSecurityGroup": security_group,
     "monitor:DiagnosticSetting": diagnostic_setting,
     "monitor:ActionGroup": action_group,
     "monitor:ScheduledQueryRule": scheduled_query_rule,

@@ -80,6 +80,7 @@ def staging(dev: Environment, world: AzureWorld) -> Environment:
 def prod(staging: Environment, world: AzureWorld) -> Environment:
     gate = {"require": {"accuracyTop1": 0.8}}
     prod = Environment.of(staging.folder, "prod", world, {"textile-test": dataset("test.json")}, textile=gate)
+    prod.bootstrap().succeeded()
     prod.up().succeeded()
     return prod
 

@@ -188,6 +188,7 @@ def test_a_server_keeps_what_its_region_offers_no_longer(check: Callable[..., Fo
         "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
         "highAvailability": {"mode": "ZoneRedundant"},
         "storage": {"storageSizeGB": 128},
+        "network": {"delegatedSubnetResourceId": "/subnets/database"},
     }
     state.add("azure-native:dbforpostgresql:Server", SERVER_ID, {}, outputs)
     assert check("eastus", LARGE) == Found(128)

@@ -25,6 +25,15 @@ SERVER: dict[str, Any] = {
     "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
     "storage": {"storageSizeGB": 32},
 }
+RULE: dict[str, Any] = {
+    "name": "https",
+    "priority": 100,
+    "direction": "Inbound",
+    "sourceAddressPrefix": "*",
+    "sourcePortRange": "*",
+    "destinationAddressPrefix": "*",
+    "destinationPortRanges": ["443"],
+}
 ALERT: dict[str, Any] = {"scopes": ["/subscriptions/s/…"], "criteria": {"allOf": [{}]}}
 VISION: dict[str, Any] = {"kind": "ComputerVision", "sku": {"name": "S1"}}
 
@@ -43,6 +52,7 @@ VISION: dict[str, Any] = {"kind": "ComputerVision", "sku": {"name": "S1"}}
         ("dbforpostgresql:Server", SERVER),
         ("dbforpostgresql:Server", {"authConfig": {"passwordAuth": "Disabled"}}),
         ("dbforpostgresql:FirewallRule", {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}),
+        ("network:NetworkSecurityGroup", {"securityRules": [RULE, RULE | {"direction": "Outbound"}]}),
         ("monitor:ScheduledQueryRule", ALERT | {"windowSize": "PT1H", "evaluationFrequency": "PT15M"}),
     ],
 )
@@ -84,6 +94,14 @@ def test_what_azure_takes(resource_type: str, inputs: dict[str, Any]) -> None:
         ("dbforpostgresql:Server", SERVER | {"network": {"delegatedSubnetResourceId": "x"}}, "InvalidParameterValue"),
         ("dbforpostgresql:FirewallRule", {"startIpAddress": "::1", "endIpAddress": "::1"}, "InvalidParameterValue"),
         ("dbforpostgresql:FirewallRule", {"startIpAddress": "10.0.0.2", "endIpAddress": "10.0.0.1"}, "InvalidParameterValue"),
+        ("network:NetworkSecurityGroup", {"securityRules": [RULE | {"priority": 99}]}, "SecurityRuleInvalidPriority"),
+        ("network:NetworkSecurityGroup", {"securityRules": [RULE, RULE | {"name": "http"}]}, "SecurityRuleConflict"),
+        (
+            "network:NetworkSecurityGroup",
+            {"securityRules": [RULE | {"sourceAddressPrefix": None}]},
+            "SecurityRuleInvalidAddressPrefix",
+        ),
+        ("network:NetworkSecurityGroup", {"securityRules": [RULE | {"sourcePortRange": None}]}, "SecurityRuleInvalidPortRange"),
         ("monitor:DiagnosticSetting", {"logs": [{}]}, "BadRequest"),
         ("monitor:DiagnosticSetting", {"workspaceId": "x"}, "BadRequest"),
         ("monitor:ActionGroup", {"groupShortName": "far too long a name", "location": "Global"}, "InvalidGroupShortName"),
