@@ -83,6 +83,10 @@ drift: setup ## List what changed outside Pulumi since the last update; fails if
 refresh: setup ## Record changes made outside Pulumi in the stack's state; changes nothing else.
 	@$(BIN)/pulumi refresh --yes --stack $(STACK) $(ARGS)
 
+.PHONY: cost
+cost: setup ## Estimate what a stack in Azure costs a month, by list prices; asks Azure nothing.
+	@$(BIN)/python -m pipeline cost --stack $(STACK)
+
 .PHONY: comment
 comment: setup ## Write the last preview to a comment of the pull request PULL_REQUEST.
 	@$(BIN)/python -m pipeline comment --stack $(STACK) --pull-request "$(PULL_REQUEST)"

@@ -6,6 +6,7 @@ are busy. What depends on use alone (stored data, logs, traffic) is named, not c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,17 +106,18 @@ def estimate_lines(found: Estimate) -> list[str]:
     """An estimate as Markdown; nothing without billed resources."""
     if not found.lines and not found.not_counted:
         return []
+    lines = sorted(found.lines, key=lambda line: (-line.under_load, line.name))
     rows = [
-        (f"{code(line.name)} ({code(line.type)})" if line.type else line.name, line.counted, *_dollars(line))
-        for line in found.lines
+        (f"{code(line.name)} ({code(line.type)})" if line.type else line.name, line.counted, *_dollars(line)) for line in lines
     ]
+    left_out = Counter((kind, reason) for _, kind, reason in found.not_counted)
     total = ("**together**", "", f"**{usd(found.at_rest)}**", f"**{usd(found.under_load)}**")
     return [
         *table(("resource", "counted", "at rest", "under load"), [*rows, total]),
         "",
         _explanation(found.prices),
         *(["", "Not counted:", ""] if found.not_counted else []),
-        *(f"- {code(name)} ({code(kind)}): {reason}" for name, kind, reason in found.not_counted),
+        *(f"- {count} × {code(kind)}: {reason}" for (kind, reason), count in sorted(left_out.items())),
     ]
 
 

@@ -102,7 +102,7 @@ def test_what_has_no_price_is_named_and_not_counted(resource: Billable, reason: 
     assert found.lines == ()
     assert (found.at_rest, found.under_load) == (0, 0)
     assert reason in found.not_counted[0][2]
-    assert f"- `{resource.name}` (`{resource.type}`): " in "\n".join(estimate_lines(found))
+    assert f"- 1 × `{resource.type}`: {found.not_counted[0][2]}" in estimate_lines(found)
 
 
 @pytest.mark.parametrize(

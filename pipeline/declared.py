@@ -1,0 +1,94 @@
+"""The resources in Azure that a stack's file declares: the program itself runs, with Pulumi's mocks in place of Azure.
+
+What somebody else owns (`existing`) is not among them, since the program does not make it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from pipeline.cost import Billable
+
+PROJECT = "vision-customization"
+
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+_OUTPUTS: Mapping[str, Mapping[str, Any]] = {
+    "app:ContainerApp": {"configuration": {"ingress": {"fqdn": "engine.example.org"}}},
+    "app:ManagedEnvironment": {"defaultDomain": "example.org", "staticIp": "192.0.2.1"},
+    "cognitiveservices:Account": {
+        "identity": {"principalId": _NOBODY},
+        "properties": {"endpoint": "https://vision.example.org/"},
+    },
+    "dbforpostgresql:Server": {"fullyQualifiedDomainName": "database.example.org"},
+    "managedidentity:UserAssignedIdentity": {"principalId": _NOBODY, "clientId": _NOBODY},
+    "operationalinsights:Workspace": {"customerId": _NOBODY},
+    "storage:StorageAccount": {"primaryEndpoints": {"blob": "https://account.blob.core.windows.net/"}},
+}
+"""What the program computes with, of what only Azure knows."""
+_CALLS: Mapping[str, Mapping[str, Any]] = {
+    "azure-native:authorization:getClientConfig": {
+        "clientId": _NOBODY,
+        "objectId": _NOBODY,
+        "subscriptionId": _NOBODY,
+        "tenantId": _NOBODY,
+    }
+}
+
+
+class NotInAzure(Exception):
+    """The stack has no file, or runs elsewhere. The message says which."""
+
+
+class _Mocks(pulumi.runtime.Mocks):
+    def __init__(self) -> None:
+        self.made: list[Billable] = []
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        package, _, kind = args.typ.partition(":")
+        if package != "azure-native":
+            return args.name, {**args.inputs, "value": "unknown"}  # the value of a generated key
+        if not args.resource_id:
+            self.made.append(Billable(args.name, kind, args.inputs))
+        name = args.inputs.get("accountName") or args.inputs.get("resourceGroupName") or args.name
+        return f"/subscriptions/{_NOBODY}/resourceGroups/it/providers/{kind}/{args.name}", {
+            "name": name,
+            **_OUTPUTS.get(kind, {}),
+        }
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        return dict(_CALLS.get(args.token, {}))
+
+
+def declared_resources(stack: str, checkout: Path) -> list[Billable]:
+    """The resources in Azure of the stack's file. Call it once in a process: Pulumi's mocks are global.
+
+    Raises:
+        NotInAzure: there is no such file, or its platform is another.
+        pulumi.RunError: the settings are invalid.
+    """
+    file = checkout / "stacks" / f"Pulumi.{stack}.yaml"
+    if not file.is_file():
+        raise NotInAzure(f"{file} does not exist. Name a stack that has a file: make cost STACK=dev")
+    written = yaml.safe_load(file.read_text("utf-8")).get("config", {})
+    # Datasets and models are not resources of Azure; what they cost is the time of workers.
+    config = {key: value for key, value in written.items() if key in (f"{PROJECT}:platform", f"{PROJECT}:azure")}
+    if config.get(f"{PROJECT}:platform") != "azure":
+        raise NotInAzure(f"The stack {stack} runs on this machine, where nothing is billed")
+    os.environ["PULUMI_CONFIG"] = json.dumps(
+        {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    )
+    mocks = _Mocks()
+    asyncio.set_event_loop(loop := asyncio.new_event_loop())
+    pulumi.runtime.set_mocks(mocks, project=PROJECT, stack=stack, preview=True)
+    program = str(checkout / "__main__.py")
+    loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(lambda: runpy.run_path(program, run_name="__main__")))
+    return mocks.made
