@@ -73,7 +73,7 @@ def test_what_somebody_else_owns_is_not_counted(tmp_path: Path) -> None:
     ("config", "said"),
     [
         ({"platform": "local"}, "The stack mine runs on this machine, where nothing is billed"),
-        ({"platform": "azure", "azure": {}}, "vision-customization:azure.image: missing"),
+        ({"platform": "azure", "azure": {"studio": True}}, "vision-customization:azure.image: missing"),
         ({"platform": "azure", "azure": {"image": "i", "names": {"storageAccount": "No"}}}, "azure: "),
     ],
 )
