@@ -118,6 +118,8 @@ def main() -> None:
     models = {name: declare_model(name, settings, workspace, datasets) for name in settings.models}
     pulumi.export("endpoint", workspace.service.endpoint)
     pulumi.export("key", workspace.service.key)
+    if exports := getattr(workspace, "exports", None):
+        pulumi.export("azure", exports)
     if settings.has_studio:
         pulumi.export("studio", pulumi.Output.concat(workspace.service.endpoint, "/studio/"))
     pulumi.export(

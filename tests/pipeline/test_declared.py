@@ -1,6 +1,8 @@
 """`make cost`: the program of this repository, with mocks in place of Azure."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +90,27 @@ def test_a_stack_without_a_file() -> None:
     done = cost("nowhere")
     assert done.returncode == 1
     assert "Pulumi.nowhere.yaml does not exist" in done.stderr
+
+
+EXPORTED = """\
+import asyncio, json, sys
+from pathlib import Path
+import pulumi
+from pulumi.runtime.stack import run_pulumi_func
+from pipeline.declared import declared_resources
+declared_resources("dev", Path(sys.argv[1]))
+exported = pulumi.runtime.get_root_resource().outputs["azure"]
+asyncio.get_event_loop().run_until_complete(
+    run_pulumi_func(lambda: pulumi.Output.from_input(exported).apply(lambda known: print(json.dumps(known)))))
+"""
+
+
+def test_a_stack_exports_what_others_need_as_documented() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EXPORTED, str(CHECKOUT)], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    exported = json.loads(done.stdout)
+    assert exported["identityPrincipalId"]
+    assert exported["storageAccountId"].startswith("/subscriptions/")
+    table = (DOCS / "stacks.md").read_text().partition("| `azure.…` | value |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`(?=[^|]*\|[^|]*\|$)", table, re.MULTILINE)) == set(exported)

@@ -151,11 +151,11 @@ def test_a_configuration_has_what_is_set_and_what_is_unknown(monkeypatch: pytest
     """Also where Pulumi's operator puts the file, beside Pulumi.yaml."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
-    given = {f"{PROJECT}:platform": "azure", f"{PROJECT}:modells": "{}", "azure-native:location": "eastus"}
+    given = {f"{PROJECT}:platform": "azure", f"{PROJECT}:modelz": "{}", "azure-native:location": "eastus"}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given))
-    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"{PROJECT}:modells"]))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"{PROJECT}:modelz"]))
     found = read_configuration("dev")
-    assert found.values == {f"{PROJECT}:platform": "azure", f"{PROJECT}:modells": "{}"}
-    assert found.secret_keys == {f"{PROJECT}:modells"}
+    assert found.values == {f"{PROJECT}:platform": "azure", f"{PROJECT}:modelz": "{}"}
+    assert found.secret_keys == {f"{PROJECT}:modelz"}
     assert found.written == "config: {}"
     assert read_configuration("prod").written is None
