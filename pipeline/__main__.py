@@ -1,4 +1,4 @@
-"""`python -m pipeline`: the commands behind `make preview`, `make drift`, `make cost`, `make comment`, `make drift-issue-*`."""
+"""`python -m pipeline`: the commands behind `make preview`, `drift`, `cost`, `smoke`, `comment` and `drift-issue-*`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 
 from pipeline.cost import estimate, estimate_lines
 from pipeline.github import GitHubError, Repository
+from pipeline.leftovers import Manager, ResourceManager
 from pipeline.markdown import marker
 from pipeline.prices import price_list
 from pipeline.run import KINDS, file_of, run
 from toolchain.commands import say
-from toolchain.places import find_places
+from toolchain.places import Places, find_places
 
 _STACK = re.compile(r"(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+")
 
@@ -30,13 +31,16 @@ def stack_name(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__, allow_abbrev=False)
-    parser.add_argument("command", choices=(*KINDS, "cost", "comment", "issue-open", "issue-close"))
+    parser.add_argument("command", choices=(*KINDS, "cost", "smoke", "comment", "issue-open", "issue-close"))
     parser.add_argument("--stack", type=stack_name, default="local")
     parser.add_argument("--pull-request", type=int, help="number of the pull request to comment on")
+    parser.add_argument("--keep", action="store_true", help="smoke: do not destroy anything in the end")
     options, rest = parser.parse_known_args(arguments)
     places = find_places()
     if options.command in KINDS:
         return run(options.command, options.stack, places, rest)
+    if options.command == "smoke":
+        return smoke(options.stack, places, rest, keep=options.keep)
     if rest:
         parser.error(f"unknown: {' '.join(rest)}")
     if options.command == "cost":
@@ -64,6 +68,19 @@ def cost(stack: str, checkout: Path) -> int:
         return 1
     say("\n".join(estimate_lines(estimate(resources, price_list()))))
     return 0
+
+
+def smoke(stack: str, places: Places, options: Sequence[str], *, keep: bool) -> int:
+    """Bring a stack up in Azure, use it, and take it down; returns the exit status."""
+    from pipeline.smoke import Smoke
+
+    def manager() -> Manager:
+        import requests
+        from azure.identity import DefaultAzureCredential
+
+        return ResourceManager(DefaultAzureCredential(), requests.Session())
+
+    return Smoke(places, stack, manager, options, keep).run()
 
 
 def _publish(command: str, kind: str, stack: str, pull_request: int | None, file: Path) -> str:

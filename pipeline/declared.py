@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from pipeline.cost import Billable
 
@@ -64,8 +64,8 @@ class _Mocks(pulumi.runtime.Mocks):
             **_OUTPUTS.get(kind, {}),
         }
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
-        return dict(_CALLS.get(args.token, {}))
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        return dict(_CALLS.get(args.token, {})), None
 
 
 def declared_resources(stack: str, checkout: Path) -> list[Billable]:
@@ -89,6 +89,9 @@ def declared_resources(stack: str, checkout: Path) -> list[Billable]:
     mocks = _Mocks()
     asyncio.set_event_loop(loop := asyncio.new_event_loop())
     pulumi.runtime.set_mocks(mocks, project=PROJECT, stack=stack, preview=True)
-    program = str(checkout / "__main__.py")
-    loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(lambda: runpy.run_path(program, run_name="__main__")))
+
+    def program() -> None:
+        runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
+
+    loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
     return mocks.made

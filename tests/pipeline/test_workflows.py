@@ -72,7 +72,7 @@ def test_every_job_says_what_it_may_and_how_long_it_takes(path: Path) -> None:
         (
             "id-token",
             {
-                *("preview/dev", "stack/up", "deploy/dev", "deploy/staging", "deploy/prod", "drift/check"),
+                *("preview/dev", "stack/up", "deploy/dev", "deploy/staging", "deploy/prod", "drift/check", "smoke/smoke"),
                 *("release/image", "release/dist", "release/pypi", "release/site"),
             },
         ),
@@ -139,7 +139,7 @@ def test_what_takes_minutes_comes_before_the_login(steps: list[dict[str, Any]]) 
 
 
 def test_the_workflows_that_log_in_are_those_of_the_stacks() -> None:
-    assert [name for name, _ in LOGINS] == ["drift/check", "preview/dev", "stack/up"]
+    assert [name for name, _ in LOGINS] == ["drift/check", "preview/dev", "smoke/smoke", "stack/up"]
 
 
 def test_the_guide_sets_up_before_it_logs_in_to_azure_devops() -> None:
@@ -171,11 +171,11 @@ def test_a_fork_gets_no_identity() -> None:
     assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
 
 
-@pytest.mark.parametrize("name", ["stack", "drift"])
+@pytest.mark.parametrize("name", ["stack", "drift", "smoke"])
 def test_a_stack_is_updated_by_one_at_a_time(name: str) -> None:
     """A drift check waits for no update, and so sends none away that waits."""
     [(_, job)] = jobs(CHECKOUT / ".github" / "workflows" / f"{name}.yml")
-    assert job["concurrency"]["group"].startswith(f"{name}-${{{{ ")
+    assert job["concurrency"]["group"].startswith(f"{name}-")
     assert job["concurrency"]["cancel-in-progress"] is False
     assert job["environment"]
 

@@ -119,7 +119,7 @@ def test_the_project_file_lists_every_key_with_a_default_that_the_program_takes(
         (SECURE, "all of it", {"all of it"}),
         ({"tags": {"owner": SECURE, "plain": "b"}}, {"tags": {"owner": "a", "plain": "b"}}, {"a"}),
         ({"alertEmails": ["a", SECURE]}, {"alertEmails": ["a", "b"]}, {"b"}),
-        # An encrypted number is no text, and a key that YAML reads as a number is text to Pulumi.
+        # A key that YAML reads as a number is text to Pulumi.
         ({1.5: SECURE}, {"1.5": "a"}, {"a"}),
         ({"names": "in the open"}, {"names": "in the open"}, set()),
         # Without the file, nobody can say which: all texts.

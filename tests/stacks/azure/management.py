@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tests.stacks.azure.authority import Authority, NotAToken
 from tests.stacks.azure.directory import RESOURCE_GROUP, VISION_ACCOUNT, Assignment, Directory, SharedFolder, is_within
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
+from tests.stacks.azure.subscription import Subscription
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
@@ -18,6 +19,8 @@ _DELETED_ACCOUNT = re.compile(
     r"/resourceGroups/(?P<group>[^/]+)/deletedAccounts/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
+_RESOURCES = re.compile(r"(?P<group>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))/resources", re.IGNORECASE)
+_ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 _GROUP = re.compile(r"(?P<id>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))(/.*)?", re.IGNORECASE)
 _FILTER = re.compile(r"atScope\(\)|assignedTo\('(?P<assigned>[^']+)'\)|principalId eq '(?P<principal>[^']+)'")
 
@@ -50,9 +53,23 @@ class ManagementEndpoint:
                 {"WWW-Authenticate": 'Bearer authorization_uri="https://login.windows.net/"'},
             )
         try:
+            if call.method == "DELETE" and (account := _DELETED_ACCOUNT.fullmatch(call.path)):
+                self._purge(call.path, object_id, account["name"], account["group"])
+                return Answer(204)
             return Answer.of(200, reply(call, object_id, self._shared.directory()))
         except Refused as refused:
             return refused.answer
+
+    def _purge(self, path: str, object_id: str, name: str, group: str) -> None:
+        """Raises Refused where no such account was deleted, or for somebody who may not purge it."""
+        directory = self._shared.directory()
+        _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/delete", path)
+        _deleted_account(path, name, group, directory)
+        with Subscription(self._shared.folder).locked() as state:
+            for id_ in [
+                found for found in state.deleted if found.lower().endswith(f"/{group}/providers/{_ACCOUNTS}/{name}".lower())
+            ]:
+                del state.deleted[id_]
 
 
 def reply(call: Call, object_id: str, directory: Directory) -> object:
@@ -64,6 +81,9 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)
+    if match := _RESOURCES.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", match["group"])
+        return _resources(match["group"], match["name"], directory)
     match = _AUTHORIZATION.fullmatch(call.path)
     if match is None:
         raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")
@@ -172,6 +192,15 @@ def _role_definition(role: str, directory: Directory) -> dict[str, object]:
             "assignableScopes": ["/"],
         },
     }
+
+
+def _resources(group: str, name: str, directory: Directory) -> dict[str, object]:
+    """What is directly in a resource group: `Microsoft.Storage/storageAccounts/…`, not its containers."""
+    if not any(found.id.lower() == group.lower() for found in directory.of_type(RESOURCE_GROUP)):
+        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+    prefix = f"{group}/providers/".lower()
+    ids = [id_ for id_ in directory.state.get("resources") or {} if id_.lower().startswith(prefix)]
+    return {"value": [{"id": id_} for id_ in ids if id_[len(prefix) :].count("/") == 2]}
 
 
 def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:

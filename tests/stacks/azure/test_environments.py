@@ -272,16 +272,22 @@ def test_destroy_leaves_nothing(dev: Environment, staging: Environment, prod: En
     )
 
 
-def test_a_deleted_vision_account_blocks_its_name_until_it_is_restored(dev: Environment) -> None:
-    """Runs after the destroy of dev: its account is soft-deleted now."""
+def test_a_deleted_vision_account_blocks_its_name_until_it_is_restored(
+    dev: Environment, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Runs after the destroy of dev: its account is soft-deleted now. `make smoke` restores it, and purges it in the end."""
     assert any("CognitiveServices" in id_ for id_ in dev.azure.deleted())
     refused = dev.preview().failed().output
     assert "was deleted, which blocks its name for 48 hours. Set `azure.restore: true`" in refused
     assert "Traceback" not in refused
     config = dev.config()
     config["azure"]["restore"] = True
-    config |= {"datasets": {}, "models": {}}
     dev.configure(config)
-    dev.up().succeeded()
-    dev.preview(NOTHING_CHANGED).succeeded()
-    dev.destroy().succeeded()
+    status, said = dev.smoke(), capfd.readouterr().out
+    assert status == 0, said
+    steps = re.findall(r"^  (\S.*?)  +[\d.]+ (?:s|min)\b.*", said, re.MULTILINE)
+    assert steps == ["up", "model", "analyze", "no changes", "no drift", "destroy", "nothing left", "purge"]
+    assert "textile: circle" in said
+    assert "1 deleted Vision account purged" in said
+    assert dev.azure.resources() == {}
+    assert dev.azure.deleted() == {}
