@@ -175,6 +175,23 @@ def test_the_policies_are_kept(environment: Environment) -> None:
     assert [str(violation) for violation in violations_of(json.loads(exported), config) if violation.level == "mandatory"] == []
 
 
+def test_the_estimate_counts_what_is_there(environment: Environment) -> None:
+    """`make cost` runs the program with mocks: it declares the very resources that the update has made."""
+    program = (
+        "import sys; from pathlib import Path; from pipeline.declared import declared_resources; "
+        "print(*sorted(f'{one.type} {one.name}' for one in declared_resources(sys.argv[1], Path(sys.argv[2]))), sep='\\n')"
+    )
+    command = [sys.executable, "-c", program, environment.stack, str(environment.folder)]
+    declared = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
+    exported = json.loads(environment.run("stack", "export", "--stack", environment.stack).succeeded().output)
+    made = [
+        f"{one['type'].removeprefix('azure-native:')} {one['urn'].rsplit('::', 1)[-1]}"
+        for one in exported["deployment"]["resources"]
+        if one["type"].startswith("azure-native:")
+    ]
+    assert declared == sorted(made)
+
+
 def test_no_secret_leaves_its_place(dev: Environment, staging: Environment, prod: Environment) -> None:
     for environment in (dev, staging, prod):
         key = environment.outputs()["key"]
