@@ -60,6 +60,7 @@ FREE = frozenset(
         "resources:ResourceGroup",
         "storage:BlobContainer",
         "storage:BlobServiceProperties",
+        "storage:ManagementPolicy",
     }
 )
 """Resources that cost nothing themselves; their traffic and data are billed elsewhere."""

@@ -82,6 +82,9 @@ def estimate(resources: Iterable[Billable], prices: PriceList) -> Estimate:
         if resource.type not in BILLED:
             missing.append((resource.name, resource.type, "unknown: see Azure's pricing pages"))
             continue
+        if profile := _own_profile(resource):
+            missing.append((resource.name, resource.type, f"no price for the workload profile {profile}"))
+            continue
         counted, quantities = _METERED.get(resource.type, _nothing)(resource.properties)
         if resource.type in _SIZED and not any(quantity.under_load for quantity in quantities):
             missing.append((resource.name, resource.type, "its size is not known before the update"))
@@ -180,6 +183,12 @@ def _by_use(resource: Billable, region: str, prices: PriceList) -> list[str]:
     found = [price for service, meter in _rates(resource) if (price := prices.find(region, service, meter))]
     rates = ", ".join(f"${price.usd:g} per {price.unit}" for price in found)
     return [f"{billing.by_use} ({rates})" if rates else f"[{billing.by_use}]({billing.url})"]
+
+
+def _own_profile(resource: Billable) -> str | None:
+    """The workload profile of an app or job that does not run on Consumption: its GPUs or instances have other meters."""
+    profile = resource.properties.get("workloadProfileName")
+    return str(profile) if profile and profile != "Consumption" else None
 
 
 def _rates(resource: Billable) -> Sequence[tuple[str, str]]:

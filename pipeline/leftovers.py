@@ -82,13 +82,25 @@ def wait_until_gone(
     return there
 
 
-def purge(made: Made, manager: Manager) -> list[str]:
-    """Purge the deleted accounts, which would block their names for 48 hours; returns their ids."""
+def purge(
+    made: Made, manager: Manager, *, timeout_seconds: float = 300, sleep: Callable[[float], None] = time.sleep
+) -> list[str]:
+    """Purge the deleted accounts, which would block their names for 48 hours; returns their ids.
+
+    Raises:
+        AzureRefused: one is still there after that time.
+    """
     purged = []
     for path in made.purgeable:
-        if manager.get(path, ACCOUNTS_VERSION) is not None:
-            manager.delete(path, ACCOUNTS_VERSION)
-            purged.append(path)
+        if manager.get(path, ACCOUNTS_VERSION) is None:
+            continue
+        manager.delete(path, ACCOUNTS_VERSION)
+        ends = time.monotonic() + timeout_seconds
+        while manager.get(path, ACCOUNTS_VERSION) is not None:
+            if time.monotonic() >= ends:
+                raise AzureRefused(f"{path} is still there {timeout_seconds:.0f} s after it was purged")
+            sleep(5)
+        purged.append(path)
     return purged
 
 

@@ -94,6 +94,10 @@ def _meters() -> list[str]:
             app(1, "2Gi", 0, 2, location="northeurope"),
             "Standard Memory Active Usage, Standard vCPU Active Usage: no price for region",
         ),
+        (
+            Billable("worker", "app:Job", {**job(2).properties, "workloadProfileName": "gpu-t4"}),
+            "no price for the workload profile gpu-t4",
+        ),
         (Billable("q", "quantum:Workspace", {}), "unknown: see Azure's pricing pages"),
     ],
 )
