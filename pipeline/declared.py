@@ -65,7 +65,7 @@ class _Mocks(pulumi.runtime.Mocks):
         }
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        return dict(_CALLS.get(args.token, {})), None
+        return dict(_CALLS.get(args.token, {})), []
 
 
 def declared_resources(stack: str, checkout: Path) -> list[Billable]:
