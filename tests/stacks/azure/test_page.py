@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stacks.azure.environment import Environment, declared
+from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.project import VENV_BIN
 from tests.stacks.shapes import write_dataset
@@ -88,14 +88,16 @@ def environment_in(folder: Path, world: AzureWorld) -> Environment:
     for name, text in (("make", MAKE.format(make=shutil.which("make"))), ("az", AZ.format(folder=folder))):
         (commands / name).write_text(text)
         (commands / name).chmod(0o755)
-    dev = Environment(folder, "dev", world=world)
-    dev.state_folder().mkdir()
-    config = declared("dev")
-    config["azure"] |= {"managementEndpoint": world.management.url, "roleTimeoutMinutes": 2}
-    for dataset in config["datasets"].values():
-        dataset["source"] = "shapes"
-    config["models"]["textile"]["require"] = {"accuracyTop1": 0.6}
-    dev.configure(config)
+    state = Environment(folder, "dev", world=world).state_folder()
+    state.mkdir()
+    names = {"textile-train": "train.json", "textile-test": "test.json"}
+    datasets = {
+        name: {"annotationKind": "imageClassification", "annotationFiles": [file], "source": "shapes"}
+        for name, file in names.items()
+    }
+    dev = Environment.of(folder, "dev", world, datasets, textile={"require": {"accuracyTop1": 0.6}})
+    # The page makes the stack.
+    dev.run("stack", "rm", "--yes", "--preserve-config", "dev").succeeded()
     return dev
 
 
