@@ -256,12 +256,14 @@ def _size(template: Mapping[str, Any]) -> tuple[float, float]:
 
 def _server(properties: Mapping[str, Any]) -> _Metered:
     sku = str(_map(properties, "sku").get("name", ""))
-    storage = float(_map(properties, "storage").get("storageSizeGB") or 0)
+    storage = _map(properties, "storage").get("storageSizeGB")
+    if not sku or not isinstance(storage, int | float):
+        return _nothing(properties)
     standby = _map(properties, "highAvailability").get("mode", "Disabled") != "Disabled"
     # A standby is billed, too (learn.microsoft.com/azure/reliability/reliability-database-postgresql).
     servers = 2 if standby else 1
     counted = f"{f'{servers} × ' if standby else ''}{sku} and {storage:g} GB{', one the standby' if standby else ''}"
-    hours, gb = servers * HOURS if sku else 0, servers * storage
+    hours, gb = servers * HOURS, servers * storage
     return counted, [Quantity(DATABASE, sku, hours, hours), Quantity(DATABASE, "Storage Data Stored", gb, gb)]
 
 

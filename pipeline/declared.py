@@ -55,7 +55,9 @@ class _Mocks(pulumi.runtime.Mocks):
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         package, _, kind = args.typ.partition(":")
         if package != "azure-native":
-            return args.name, {**args.inputs, "value": "unknown"}  # the value of a generated key
+            # What those of ours compute: the value of a generated key, and the size that Azure says the disk has.
+            disk = {"storage_gb": (args.inputs.get("database") or {}).get("storage_gb")}
+            return args.name, {**args.inputs, "value": "unknown", **disk}
         if not args.resource_id:
             self.made.append(Billable(args.name, kind, args.inputs))
         name = args.inputs.get("accountName") or args.inputs.get("resourceGroupName") or args.name
