@@ -64,6 +64,12 @@ class Estimate:
     prices: tuple[Price, ...]
 
     @property
+    def unpriced(self) -> int:
+        """How many resources are not counted at all, although their size costs something."""
+        counted = {(line.name, line.type) for line in self.lines}
+        return len({(name, kind) for name, kind, _ in self.not_counted if kind in _METERED and (name, kind) not in counted})
+
+    @property
     def at_rest(self) -> float:
         return sum(line.at_rest for line in self.lines)
 
@@ -114,7 +120,8 @@ def estimate_lines(found: Estimate) -> list[str]:
         (f"{code(line.name)} ({code(line.type)})" if line.type else line.name, line.counted, *_dollars(line)) for line in lines
     ]
     left_out = Counter((kind, reason) for _, kind, reason in found.not_counted)
-    total = ("**together**", "", f"**{usd(found.at_rest)}**", f"**{usd(found.under_load)}**")
+    without = f", without what has no price ({found.unpriced})" if found.unpriced else ""
+    total = (f"**together{without}**", "", f"**{usd(found.at_rest)}**", f"**{usd(found.under_load)}**")
     return [
         *table(("resource", "counted", "at rest", "under load"), [*rows, total]),
         "",

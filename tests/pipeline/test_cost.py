@@ -166,6 +166,12 @@ def test_the_table_says_that_it_is_an_estimate_and_of_when() -> None:
     )
 
 
+def test_a_sum_without_a_large_part_says_so() -> None:
+    found = estimate([server("Standard_E96ds_v5", 32), app(1, "2Gi", 0, 1)], PRICES)
+    assert found.unpriced == 1
+    assert "| **together, without what has no price (1)** |  | **$0.00** | **$73.44** |" in estimate_lines(found)
+
+
 def test_nothing_in_azure_costs_nothing() -> None:
     assert estimate_lines(estimate([], PRICES)) == []
 
