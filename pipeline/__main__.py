@@ -76,9 +76,10 @@ def smoke(stack: str, places: Places, options: Sequence[str], *, keep: bool) -> 
 
     def manager() -> Manager:
         import requests
-        from azure.identity import DefaultAzureCredential
 
-        return ResourceManager(DefaultAzureCredential(), requests.Session())
+        from vision_customization.common.deploying_identity import deploying_credential
+
+        return ResourceManager(deploying_credential(), requests.Session())
 
     return Smoke(places, stack, manager, options, keep).run()
 

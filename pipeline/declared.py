@@ -21,9 +21,10 @@ from pipeline.cost import Billable
 PROJECT = "vision-customization"
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
-_OUTPUTS: Mapping[str, Mapping[str, Any]] = {
+_KNOWN_TO_AZURE: Mapping[str, Mapping[str, Any]] = {
     "app:ContainerApp": {"configuration": {"ingress": {"fqdn": "engine.example.org"}}},
     "app:ManagedEnvironment": {"defaultDomain": "example.org", "staticIp": "192.0.2.1"},
+    "authorization:ClientConfig": {"clientId": _NOBODY, "objectId": _NOBODY, "subscriptionId": _NOBODY, "tenantId": _NOBODY},
     "cognitiveservices:Account": {
         "identity": {"principalId": _NOBODY},
         "properties": {"endpoint": "https://vision.example.org/"},
@@ -33,15 +34,7 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "operationalinsights:Workspace": {"customerId": _NOBODY},
     "storage:StorageAccount": {"primaryEndpoints": {"blob": "https://account.blob.core.windows.net/"}},
 }
-"""What the program computes with, of what only Azure knows."""
-_CALLS: Mapping[str, Mapping[str, Any]] = {
-    "azure-native:authorization:getClientConfig": {
-        "clientId": _NOBODY,
-        "objectId": _NOBODY,
-        "subscriptionId": _NOBODY,
-        "tenantId": _NOBODY,
-    }
-}
+"""Outputs that the program computes with, by the type of a resource, whether the program makes it or looks it up."""
 
 
 class NotInAzure(Exception):
@@ -63,11 +56,12 @@ class _Mocks(pulumi.runtime.Mocks):
         name = args.inputs.get("accountName") or args.inputs.get("resourceGroupName") or args.name
         return f"/subscriptions/{_NOBODY}/resourceGroups/it/providers/{kind}/{args.name}", {
             "name": name,
-            **_OUTPUTS.get(kind, {}),
+            **_KNOWN_TO_AZURE.get(kind, {}),
         }
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        return dict(_CALLS.get(args.token, {})), []
+        # `azure-native:managedidentity:getUserAssignedIdentity` looks up a `managedidentity:UserAssignedIdentity`.
+        return dict(_KNOWN_TO_AZURE.get(args.token.removeprefix("azure-native:").replace(":get", ":"), {})), []
 
 
 def declared_resources(stack: str, checkout: Path) -> list[Billable]:

@@ -57,18 +57,23 @@ def checkout_with(tmp_path: Path, config: dict[str, object]) -> Path:
 
 def test_what_somebody_else_owns_is_not_counted(tmp_path: Path) -> None:
     """And a model of another stack needs neither that stack nor its state."""
-    logs = "/subscriptions/s/resourceGroups/shared/providers/Microsoft.OperationalInsights/workspaces/logs"
+    shared = "/subscriptions/s/resourceGroups/shared/providers"
     azure = {
-        "image": "ghcr.io/it/engine:1",
+        "image": "contoso.azurecr.io/engine:1",
         "engine": {"maxReplicas": 1},
-        "logWorkspace": {"existing": logs},
         "resourceGroup": {"existing": "theirs"},
+        "logWorkspace": {"existing": f"{shared}/Microsoft.OperationalInsights/workspaces/logs"},
+        "identity": {"existing": f"{shared}/Microsoft.ManagedIdentity/userAssignedIdentities/engine"},
+        "registry": "contoso.azurecr.io",
+        "containerRegistry": {"existing": f"{shared}/Microsoft.ContainerRegistry/registries/contoso"},
+        "vision": "none",
     }
     config = {"platform": "azure", "azure": azure, "models": {"textile": {"promoteFrom": "elsewhere"}}}
     done = cost("mine", checkout_with(tmp_path, config))
     assert done.returncode == 0, done.stderr
     assert "| `vision-engine-api` (`app:ContainerApp`) | 1 × 1 vCPU and 2 GiB |" in done.stdout
-    assert "operationalinsights:Workspace" not in done.stdout
+    for theirs in ("operationalinsights:Workspace", "cognitiveservices:Account", "containerregistry"):
+        assert theirs not in done.stdout
 
 
 @pytest.mark.parametrize(

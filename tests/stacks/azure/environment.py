@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from azure.identity import DefaultAzureCredential
 
 from pipeline.leftovers import ResourceManager
 from pipeline.smoke import Smoke
@@ -18,6 +17,7 @@ from tests.stacks.azure.stand_in import Azure
 from tests.stacks.project import Project
 from tests.support.places import CHECKOUT
 from toolchain.places import Places
+from vision_customization.common.deploying_identity import deploying_credential
 
 PREFIX = "vision-customization:"
 
@@ -65,7 +65,7 @@ class Environment(Project):
 
     def _manager(self) -> ResourceManager:
         assert self.world is not None
-        return ResourceManager(DefaultAzureCredential(), requests.Session(), self.world.management.url)
+        return ResourceManager(deploying_credential(), requests.Session(), self.world.management.url)
 
     def config(self) -> dict[str, Any]:
         """The stack's settings now, to be changed and given to `configure`."""

@@ -1,4 +1,4 @@
-"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: permissions, roles, deleted accounts."""
+"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: roles, deleted accounts, databases."""
 
 import re
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tests.stacks.azure.authority import Authority, NotAToken
 from tests.stacks.azure.directory import RESOURCE_GROUP, VISION_ACCOUNT, Assignment, Directory, SharedFolder, is_within
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
+from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
 from tests.stacks.azure.subscription import Subscription
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
@@ -21,6 +22,14 @@ _DELETED_ACCOUNT = re.compile(
 )
 _RESOURCES = re.compile(r"(?P<group>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))/resources", re.IGNORECASE)
 _ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+_OFFER = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
+)
+_SERVER = re.compile(
+    r"(?P<id>(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.DBforPostgreSQL/flexibleServers/[^/]+)"
+    r"(?P<capabilities>/capabilities)?",
+    re.IGNORECASE,
+)
 _GROUP = re.compile(r"(?P<id>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))(/.*)?", re.IGNORECASE)
 _FILTER = re.compile(r"atScope\(\)|assignedTo\('(?P<assigned>[^']+)'\)|principalId eq '(?P<principal>[^']+)'")
 
@@ -84,6 +93,15 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _RESOURCES.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", match["group"])
         return _resources(match["group"], match["name"], directory)
+    if match := _OFFER.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
+        if not is_listed(match["location"]):
+            raise Refused(404, "ResourceNotFound", f"The location '{match['location']}' was not found.")
+        return capabilities(Offer.of(match["location"], directory.scenario))
+    if match := _SERVER.fullmatch(call.path):
+        what = "/capabilities" if match["capabilities"] else ""
+        _check(directory, object_id, f"Microsoft.DBforPostgreSQL/flexibleServers{what}/read", match["id"])
+        return _database_server(match["id"], directory, of_capabilities=bool(what))
     match = _AUTHORIZATION.fullmatch(call.path)
     if match is None:
         raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")
@@ -201,6 +219,16 @@ def _resources(group: str, name: str, directory: Directory) -> dict[str, object]
     prefix = f"{group}/providers/".lower()
     ids = [id_ for id_ in directory.state.get("resources") or {} if id_.lower().startswith(prefix)]
     return {"value": [{"id": id_} for id_ in ids if id_[len(prefix) :].count("/") == 2]}
+
+
+def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:
+    """A server, or what it can be changed to."""
+    found = directory.resource(server_id)
+    if found is None:
+        raise Refused(404, "ResourceNotFound", f"The Resource '{server_id}' was not found.")
+    if of_capabilities:
+        return capabilities(Offer.of(found.outputs["location"], directory.scenario), of_server=True)
+    return document(found.id, found.outputs)
 
 
 def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:

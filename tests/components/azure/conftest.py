@@ -1,0 +1,3 @@
+from tests.components.azure.played_engine import engine
+
+__all__ = ["engine"]
