@@ -38,11 +38,13 @@ def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
     given = settings.model_dump(exclude={"name", "names"})
     names = settings.names.model_dump(exclude_none=True)
     try:
-        return AzureWorkspace(
+        workspace = AzureWorkspace(
             "vision", args_of(AzureArgs, {**given, "base": settings.name or f"vision-{stack}", "names": names})
         )
     except NameNotAllowed as error:
         raise pulumi.RunError(f"stacks/Pulumi.{stack}.yaml: azure: {error}") from None
+    pulumi.export("azure", workspace.exports)
+    return workspace
 
 
 def declare_datasets(settings: StackSettings, workspace: Workspace) -> dict[str, Dataset]:
@@ -118,8 +120,6 @@ def main() -> None:
     models = {name: declare_model(name, settings, workspace, datasets) for name in settings.models}
     pulumi.export("endpoint", workspace.service.endpoint)
     pulumi.export("key", workspace.service.key)
-    if exports := getattr(workspace, "exports", None):
-        pulumi.export("azure", exports)
     if settings.has_studio:
         pulumi.export("studio", pulumi.Output.concat(workspace.service.endpoint, "/studio/"))
     pulumi.export(

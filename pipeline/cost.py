@@ -32,6 +32,11 @@ class Billable:
     type: str
     properties: Mapping[str, Any]
 
+    @property
+    def region(self) -> str:
+        """Empty where a preview does not know it, and for what is in no region."""
+        return str(self.properties.get("location") or "")
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -65,9 +70,10 @@ class Estimate:
 
     @property
     def unpriced(self) -> int:
-        """How many resources are not counted at all, although their size costs something."""
+        """How many resources are not counted at all, although they cost something without any use."""
         counted = {(line.name, line.type) for line in self.lines}
-        return len({(name, kind) for name, kind, _ in self.not_counted if kind in _METERED and (name, kind) not in counted})
+        named = {(name, kind) for name, kind, _ in self.not_counted if kind in _METERED or kind not in BILLED}
+        return len(named - counted)
 
     @property
     def at_rest(self) -> float:
@@ -78,37 +84,58 @@ class Estimate:
         return sum(line.under_load for line in self.lines)
 
 
+class _NoPrice(Exception):
+    """A resource that costs something cannot be counted. The message says why."""
+
+
+_Priced = tuple[Quantity, Price, Price]
+"""Units, with the price of those at rest and of those under load."""
+
+
 def estimate(resources: Iterable[Billable], prices: PriceList) -> Estimate:
     """The cost of resources that are all in one subscription."""
-    lines, missing, used = [], [], dict[Price, None]()
-    grants = _Grants()
+    lines, left_out, used, grants = [], [], dict[Price, None](), _Grants()
     for resource in resources:
         if resource.type in FREE:
             continue
-        if resource.type not in BILLED:
-            missing.append((resource.name, resource.type, "unknown: see Azure's pricing pages"))
-            continue
-        if profile := _own_profile(resource):
-            missing.append((resource.name, resource.type, f"no price for the workload profile {profile}"))
-            continue
-        counted, quantities = _METERED.get(resource.type, _nothing)(resource.properties)
-        if resource.type in _SIZED and not any(quantity.under_load for quantity in quantities):
-            missing.append((resource.name, resource.type, "its size is not known before the update"))
-            continue
-        region = str(resource.properties.get("location") or "")
-        priced = [(quantity, *_prices_of(quantity, region, prices)) for quantity in quantities]
-        unknown = sorted({quantity.meter for quantity, _, price in priced if price is None})
-        if unknown:
-            missing.append((resource.name, resource.type, f"{', '.join(unknown)}: no price for region {region or 'unknown'}"))
-        elif priced:
-            at_rest = sum(quantity.at_rest * idle.usd for quantity, idle, _ in priced if idle)
-            under_load = sum(quantity.under_load * price.usd for quantity, _, price in priced if price)
-            lines.append(Line(resource.name, resource.type, counted, at_rest, under_load))
-            used |= {price: None for _, *both in priced for price in both if price}
-            for quantity, idle, price in priced:
-                grants.count(quantity, idle, price)
-        missing += [(resource.name, resource.type, text) for text in _by_use(resource, region, prices)]
-    return Estimate((*lines, *grants.lines()), tuple(missing), tuple(used))
+        reasons = _by_use(resource, prices)
+        try:
+            counted, priced = _priced(resource, prices)
+        except _NoPrice as error:
+            reasons = [str(error), *reasons]
+        else:
+            if priced:
+                at_rest = sum(quantity.at_rest * price.usd for quantity, price, _ in priced)
+                under_load = sum(quantity.under_load * price.usd for quantity, _, price in priced)
+                lines.append(Line(resource.name, resource.type, counted, at_rest, under_load))
+            for quantity, *both in priced:
+                used |= dict.fromkeys(both)
+                grants.count(quantity, *both)
+        left_out += [(resource.name, resource.type, reason) for reason in reasons]
+    return Estimate((*lines, *grants.lines()), tuple(left_out), tuple(used))
+
+
+def _priced(resource: Billable, prices: PriceList) -> tuple[str, list[_Priced]]:
+    """What is counted of a resource, and its units; none if only its use costs something. Raises _NoPrice."""
+    if resource.type not in BILLED:
+        raise _NoPrice("unknown: see Azure's pricing pages")
+    # An app or job that does not run on Consumption: its GPUs or instances have other meters.
+    if (profile := resource.properties.get("workloadProfileName")) and profile != "Consumption":
+        raise _NoPrice(f"no price for the workload profile {profile}")
+    counted, quantities = _METERED.get(resource.type, _nothing)(resource.properties)
+    if resource.type in _SIZED and not any(quantity.under_load for quantity in quantities):
+        raise _NoPrice("its size is not known before the update")
+    priced, unknown = [], set()
+    for quantity in quantities:
+        busy = prices.find(resource.region, quantity.service, quantity.meter)
+        idle = prices.find(resource.region, quantity.service, quantity.idle_meter) if quantity.idle_meter else busy
+        if idle and busy:
+            priced.append((quantity, idle, busy))
+        else:
+            unknown.add(quantity.idle_meter if busy and quantity.idle_meter else quantity.meter)
+    if unknown:
+        raise _NoPrice(f"{', '.join(sorted(unknown))}: no price for region {resource.region or 'unknown'}")
+    return counted, priced
 
 
 def estimate_lines(found: Estimate) -> list[str]:
@@ -120,8 +147,7 @@ def estimate_lines(found: Estimate) -> list[str]:
         (f"{code(line.name)} ({code(line.type)})" if line.type else line.name, line.counted, *_dollars(line)) for line in lines
     ]
     left_out = Counter((kind, reason) for _, kind, reason in found.not_counted)
-    without = f", without what has no price ({found.unpriced})" if found.unpriced else ""
-    total = (f"**together{without}**", "", f"**{usd(found.at_rest)}**", f"**{usd(found.under_load)}**")
+    total = (f"**together{left_out_text(found)}**", "", f"**{usd(found.at_rest)}**", f"**{usd(found.under_load)}**")
     return [
         *table(("resource", "counted", "at rest", "under load"), [*rows, total]),
         "",
@@ -140,6 +166,11 @@ def _explanation(prices: Iterable[Price]) -> str:
     )
 
 
+def left_out_text(found: Estimate) -> str:
+    """What a sum of the estimate must say after it; empty if each resource has a price."""
+    return f", without what has no price ({found.unpriced})" if found.unpriced else ""
+
+
 def usd(amount: float) -> str:
     """`$1,234.50`."""
     return f"{'−' if round(amount, 2) < 0 else ''}${abs(amount):,.2f}"
@@ -156,11 +187,11 @@ class _Grants:
         self._units = {what: [0.0, 0.0] for what in GRANTS}
         self._usd = {what: [0.0, 0.0] for what in GRANTS}
 
-    def count(self, quantity: Quantity, idle: Price | None, price: Price | None) -> None:
+    def count(self, quantity: Quantity, idle: Price, busy: Price) -> None:
         what = next((what for what in GRANTS if quantity.service == APPS and what in quantity.meter), None)
-        if what is None or idle is None or price is None:
+        if what is None:
             return
-        for end, units, rate in ((0, quantity.at_rest, idle.usd), (1, quantity.under_load, price.usd)):
+        for end, units, rate in ((0, quantity.at_rest, idle.usd), (1, quantity.under_load, busy.usd)):
             self._units[what][end] += units
             self._usd[what][end] += units * rate
 
@@ -174,28 +205,16 @@ class _Grants:
         return [Line("free grants of the subscription", "", counted, *saved)] if any(saved) else []
 
 
-def _prices_of(quantity: Quantity, region: str, prices: PriceList) -> tuple[Price | None, Price | None]:
-    """The prices of its units at rest and under load; neither if one of them is not known."""
-    busy = prices.find(region, quantity.service, quantity.meter)
-    idle = prices.find(region, quantity.service, quantity.idle_meter) if quantity.idle_meter else busy
-    return (idle, busy) if idle and busy else (None, None)
-
-
-def _by_use(resource: Billable, region: str, prices: PriceList) -> list[str]:
+def _by_use(resource: Billable, prices: PriceList) -> list[str]:
+    """What of its cost depends on use, with its prices, else with the pricing page."""
+    billing = BILLED.get(resource.type)
+    if billing is None or not billing.by_use:
+        return []
     if resource.type == "app:ManagedEnvironment" and not resource.properties.get("vnetConfiguration"):
         return []
-    billing = BILLED[resource.type]
-    if not billing.by_use:
-        return []
-    found = [price for service, meter in _rates(resource) if (price := prices.find(region, service, meter))]
+    found = [price for service, meter in _rates(resource) if (price := prices.find(resource.region, service, meter))]
     rates = ", ".join(f"${price.usd:g} per {price.unit}" for price in found)
     return [f"{billing.by_use} ({rates})" if rates else f"[{billing.by_use}]({billing.url})"]
-
-
-def _own_profile(resource: Billable) -> str | None:
-    """The workload profile of an app or job that does not run on Consumption: its GPUs or instances have other meters."""
-    profile = resource.properties.get("workloadProfileName")
-    return str(profile) if profile and profile != "Consumption" else None
 
 
 def _rates(resource: Billable) -> Sequence[tuple[str, str]]:
@@ -223,12 +242,7 @@ def _container_app(properties: Mapping[str, Any]) -> _Metered:
     least, most = int(scale.get("minReplicas") or 0), int(scale.get("maxReplicas") or 10)  # Azure's own default
     cores, gib = _size(template)
     counted = f"{f'{least} to {most}' if least != most else most} × {cores:g} vCPU and {gib:g} GiB"
-    return counted, [
-        Quantity(
-            APPS, f"Standard {what} Active Usage", least * size * SECONDS, most * size * SECONDS, f"Standard {what} Idle Usage"
-        )
-        for what, size in (("vCPU", cores), ("Memory", gib))
-    ]
+    return counted, _all_month(least, most, cores, gib, idle_is_cheaper=True)
 
 
 def _job(properties: Mapping[str, Any]) -> _Metered:
@@ -238,14 +252,22 @@ def _job(properties: Mapping[str, Any]) -> _Metered:
     most *= int(trigger.get("parallelism") or 1)
     cores, gib = _size(_map(properties, "template"))
     # "Idle charges don't apply to jobs" (azure-docs, articles/container-apps/billing.md).
-    return f"{least} to {most} executions of {cores:g} vCPU and {gib:g} GiB", [
-        Quantity(APPS, _active(what), least * size * SECONDS, most * size * SECONDS)
+    counted = f"{least} to {most} executions of {cores:g} vCPU and {gib:g} GiB"
+    return counted, _all_month(least, most, cores, gib, idle_is_cheaper=False)
+
+
+def _all_month(least: int, most: int, cores: float, gib: float, *, idle_is_cheaper: bool) -> list[Quantity]:
+    """The seconds of the cores and the memory of replicas: `least` of them at rest, and `most` under load."""
+    return [
+        Quantity(
+            APPS,
+            f"Standard {what} Active Usage",
+            least * size * SECONDS,
+            most * size * SECONDS,
+            f"Standard {what} Idle Usage" if idle_is_cheaper else None,
+        )
         for what, size in (("vCPU", cores), ("Memory", gib))
     ]
-
-
-def _active(what: str) -> str:
-    return f"Standard {what} Active Usage"
 
 
 def _map(properties: Mapping[str, Any], name: str) -> Mapping[str, Any]:

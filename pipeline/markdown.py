@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.cells import code, plain, table
-from pipeline.cost import Billable, estimate, estimate_lines, usd
+from pipeline.cost import Billable, Estimate, estimate, estimate_lines, left_out_text, usd
 from pipeline.events import Change, Preview, Step, name_of, type_of
 from pipeline.prices import price_list
 from vision_customization.common.redaction import redacted
@@ -238,11 +238,12 @@ def _azure_costs(preview: Preview) -> list[str]:
     prices = price_list()
     before = estimate([Billable(step.name, step.type, step.before) for step in steps if step.operation != "create"], prices)
     after = estimate([Billable(step.name, step.type, step.after) for step in steps if step.operation != "delete"], prices)
-    change = (
-        f"A month in Azure: {usd(after.at_rest)} at rest to {usd(after.under_load)} under load; "
-        f"before this update {usd(before.at_rest)} to {usd(before.under_load)}."
-    )
+    change = f"A month in Azure after this update: {_month_text(after)}. Before it: {_month_text(before)}."
     return [change, "", *estimate_lines(after)]
+
+
+def _month_text(found: Estimate) -> str:
+    return f"{usd(found.at_rest)} at rest to {usd(found.under_load)} under load{left_out_text(found)}"
 
 
 def _estimate(preview: Preview, step: Step) -> str:

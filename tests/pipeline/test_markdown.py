@@ -110,26 +110,33 @@ def test_drifts_as_recorded(name: str, said: list[str]) -> None:
 
 
 SERVER = {"location": "eastus", "sku": {"name": "Standard_B1ms"}, "storage": {"storageSizeGB": 32}}
+SMALL = "$16.09 at rest to $16.09 under load"
 
 
 @pytest.mark.parametrize(
     ("operation", "before", "after", "said"),
     [
-        ("create", {}, SERVER, "A month in Azure: $16.09 at rest to $16.09 under load; before this update $0.00 to $0.00."),
+        ("create", {}, SERVER, f"after this update: {SMALL}. Before it: $0.00 at rest to $0.00 under load."),
         (
             "update",
             SERVER,
             {**SERVER, "storage": {"storageSizeGB": 64}},
-            "$19.77 at rest to $19.77 under load; before this update $16",
+            f"after this update: $19.77 at rest to $19.77 under load. Before it: {SMALL}.",
         ),
-        ("delete", SERVER, {}, "$0.00 at rest to $0.00 under load; before this update $16.09 to $16.09."),
+        ("delete", SERVER, {}, f"after this update: $0.00 at rest to $0.00 under load. Before it: {SMALL}."),
+        (
+            "replace",
+            SERVER,
+            {**SERVER, "location": "centralus"},
+            f"$0.00 at rest to $0.00 under load, without what has no price (1). Before it: {SMALL}.",
+        ),
     ],
 )
 def test_what_a_month_in_azure_costs_before_and_after(operation: str, before: Any, after: Any, said: str) -> None:  # noqa: ANN401
     step = Step(operation, azure("dbforpostgresql:Server"), (), before, after)
     text = preview_markdown(Preview((step,), finished=True), "dev")
     assert said in text
-    assert ("| `server` (`dbforpostgresql:Server`) | Standard_B1ms and" in text) == (operation != "delete")
+    assert ("| `server` (`dbforpostgresql:Server`) | Standard_B1ms and" in text) == (operation in ("create", "update"))
 
 
 def test_an_unchanged_environment_has_no_costs() -> None:
