@@ -90,6 +90,15 @@ drift: setup ## List what changed outside Pulumi since the last update; fails if
 refresh: setup ## Record changes made outside Pulumi in the stack's state; changes nothing else.
 	@$(BIN)/pulumi refresh --yes --stack $(STACK) $(ARGS)
 
+.PHONY: cost
+cost: setup ## Estimate what a stack in Azure costs a month, by list prices; asks Azure nothing.
+	@$(BIN)/python -m pipeline cost --stack $(STACK)
+
+.PHONY: smoke
+smoke: setup ## Bring a stack up in Azure, use it, take it down, and look for what is left; KEEP=1 keeps it.
+	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
+	@$(BIN)/python -m pipeline smoke --stack $(STACK) $(if $(KEEP),--keep) $(POLICY) $(ARGS)
+
 .PHONY: comment
 comment: setup ## Write the last preview to a comment of the pull request PULL_REQUEST.
 	@$(BIN)/python -m pipeline comment --stack $(STACK) --pull-request "$(PULL_REQUEST)"

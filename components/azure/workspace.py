@@ -99,6 +99,22 @@ class AzureWorkspace(pulumi.ComponentResource):
         # No annotations of the class: Pulumi takes those for outputs, which a program in another language would see.
         self.service: Service = Service(self.endpoint, self.key)
         self.container: TrainingContainer = TrainingContainer(self.container_url)
+        self.exports: dict[str, pulumi.Input[str]] = {
+            "resourceGroup": self.resource_group,
+            "location": args.location,
+            "identityId": identity.id,
+            "identityClientId": identity.client_id,
+            "identityPrincipalId": identity.principal_id,
+            "visionEndpoint": self.vision_endpoint,
+            "visionPrincipalId": vision.principal_id if vision else "",
+            "visionAccountId": vision.account_id if vision else "",
+            "storageAccountId": storage.account_id,
+            "trainingUrl": storage.training_url,
+            "databaseServerId": database.server_id,
+            "logWorkspaceId": observability.workspace_id,
+            "engineApp": self._names.engine,
+            "workerApp": self._names.worker,
+        }
         self.register_outputs(
             {
                 "endpoint": self.endpoint,

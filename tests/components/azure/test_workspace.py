@@ -62,6 +62,44 @@ def test_what_is_there_already_is_not_made(azure: Azure) -> None:
     }
 
 
+def exports(**args: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The workspace's `exports`, as Pulumi knows them in the end."""
+    found: list[dict[str, Any]] = []
+
+    @pulumi.runtime.test
+    def run() -> pulumi.Output[None]:
+        workspace = AzureWorkspace("vision", AzureArgs(base="contoso", image="engine:1", **args))
+        return pulumi.Output.from_input(workspace.exports).apply(found.append)
+
+    run()
+    return found[0]
+
+
+@pytest.mark.usefixtures("azure")
+def test_a_stack_exports_the_same_names_with_what_is_there_already() -> None:
+    registry = Existing(f"{PLATFORM}/Microsoft.ContainerRegistry/registries/contoso")
+    borrowed = exports(
+        resource_group=Existing("contoso-rg"),
+        log_workspace=Existing(LOGS),
+        identity=Existing(IDENTITY),
+        registry="contoso.azurecr.io",
+        container_registry=registry,
+    )
+    assert borrowed["resourceGroup"] == "contoso-rg"
+    assert borrowed["logWorkspaceId"] == LOGS
+    assert borrowed["identityId"] == IDENTITY
+    assert (borrowed["identityClientId"], borrowed["identityPrincipalId"]) == ("client-9", "principal-9")
+    assert all(borrowed.values())
+    assert set(borrowed) == set(exports())
+
+
+@pytest.mark.usefixtures("azure")
+def test_without_a_vision_account_its_exports_are_empty() -> None:
+    found = exports(vision="none")
+    assert {name for name, value in found.items() if value == ""} == {"visionEndpoint", "visionAccountId", "visionPrincipalId"}
+    assert all(value is not None for value in found.values())
+
+
 def test_an_id_of_another_type_is_refused() -> None:
     with pytest.raises(ValueError, match=r"identity '.*/logs': must be the id of a resource of type Microsoft\.Managed"):
         AzureArgs(base="contoso", image="engine:1", identity=Existing(LOGS))

@@ -7,6 +7,7 @@ from tests.stacks.azure.authority import Authority, NotAToken
 from tests.stacks.azure.directory import RESOURCE_GROUP, VISION_ACCOUNT, Assignment, Directory, SharedFolder, is_within
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
 from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
+from tests.stacks.azure.subscription import Subscription
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
@@ -22,6 +23,8 @@ _DELETED_ACCOUNT = re.compile(
 _SUBNET = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
 )
+_RESOURCES = re.compile(r"(?P<group>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))/resources", re.IGNORECASE)
+_ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 _OFFER = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
 )
@@ -62,9 +65,23 @@ class ManagementEndpoint:
                 {"WWW-Authenticate": 'Bearer authorization_uri="https://login.windows.net/"'},
             )
         try:
+            if call.method == "DELETE" and (account := _DELETED_ACCOUNT.fullmatch(call.path)):
+                self._purge(call.path, object_id, account["name"], account["group"])
+                return Answer(204)
             return Answer.of(200, reply(call, object_id, self._shared.directory()))
         except Refused as refused:
             return refused.answer
+
+    def _purge(self, path: str, object_id: str, name: str, group: str) -> None:
+        """Raises Refused where no such account was deleted, or for somebody who may not purge it."""
+        directory = self._shared.directory()
+        _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/delete", path)
+        _deleted_account(path, name, group, directory)
+        with Subscription(self._shared.folder).locked() as state:
+            for id_ in [
+                found for found in state.deleted if found.lower().endswith(f"/{group}/providers/{_ACCOUNTS}/{name}".lower())
+            ]:
+                del state.deleted[id_]
 
 
 def reply(call: Call, object_id: str, directory: Directory) -> object:
@@ -79,6 +96,9 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if _SUBNET.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Network/virtualNetworks/subnets/read", call.path)
         return _subnet(call.path, directory)
+    if match := _RESOURCES.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", match["group"])
+        return _resources(match["group"], match["name"], directory)
     if match := _OFFER.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
         if not is_listed(match["location"]):
@@ -208,6 +228,15 @@ def _subnet(subnet_id: str, directory: Directory) -> dict[str, object]:
         for delegation in found.inputs.get("delegations") or []
     ]
     return {"id": found.id, "name": found.id.rsplit("/", 1)[-1], "properties": {**properties, "delegations": delegations}}
+
+
+def _resources(group: str, name: str, directory: Directory) -> dict[str, object]:
+    """What is directly in a resource group: `Microsoft.Storage/storageAccounts/…`, not its containers."""
+    if not any(found.id.lower() == group.lower() for found in directory.of_type(RESOURCE_GROUP)):
+        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+    prefix = f"{group}/providers/".lower()
+    ids = [id_ for id_ in directory.state.get("resources") or {} if id_.lower().startswith(prefix)]
+    return {"value": [{"id": id_} for id_ in ids if id_[len(prefix) :].count("/") == 2]}
 
 
 def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:
