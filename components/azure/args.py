@@ -5,11 +5,17 @@ from dataclasses import dataclass, field
 from vision_customization.components.azure.network import ADDRESS_PREFIX
 from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT
 from vision_customization.components.azure.vision_account import LOCATIONS
+from vision_customization.components.azure.worker_profiles import CONSUMPTION
 
 
 @dataclass(frozen=True)
 class EngineSize:
-    """CPU cores and memory per replica, and the number of replicas. Without jobs, there are `min_workers`."""
+    """CPU cores and memory per replica, and the number of replicas. Without jobs, there are `min_workers`.
+
+    `workers` says what they are: `app`, replicas that the platform adds and removes, or `job`, executions that end by
+    themselves (`min_workers` must be 0 then). `worker_profile` is a key of `PROFILES`; with a GPU profile, a worker has all
+    cores and memory of the profile. An execution ends after `worker_timeout_hours`, and another one resumes its work.
+    """
 
     cpu: float = 1.0
     memory_gib: float = 2.0
@@ -19,6 +25,9 @@ class EngineSize:
     worker_memory_gib: float = 4.0
     min_workers: int = 0
     max_workers: int = 2
+    workers: str = "app"
+    worker_profile: str = CONSUMPTION
+    worker_timeout_hours: int = 24
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from vision_customization.components.azure.role_grants import BlobContributor, B
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
+from vision_customization.components.azure.worker_profiles import CONSUMPTION, profile_name
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
@@ -313,7 +314,10 @@ class AzureWorkspace(pulumi.ComponentResource):
             vnet_configuration=app.VnetConfigurationArgs(infrastructure_subnet_id=network.apps_subnet_id, internal=True)
             if network
             else None,
-            workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
+            workload_profiles=[
+                app.WorkloadProfileArgs(name=profile_name(profile), workload_profile_type=profile)
+                for profile in dict.fromkeys((CONSUMPTION, self._args.engine.worker_profile))
+            ],
             tags=self._tags,
             opts=self._child,
         )

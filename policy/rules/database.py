@@ -10,7 +10,7 @@ SERVER = "azure-native:dbforpostgresql:Server"
 DATABASE = "azure-native:dbforpostgresql:Database"
 FIREWALL_RULE = "azure-native:dbforpostgresql:FirewallRule"
 CONFIGURATION = "azure-native:dbforpostgresql:Configuration"
-CONTAINER_APP = "azure-native:app:ContainerApp"
+CONTAINER_APP, JOB = "azure-native:app:ContainerApp", "azure-native:app:Job"
 
 AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services of Azure"
 
@@ -54,7 +54,7 @@ RULES = (
         says="PostgreSQL is reached over TLS 1.2 or later, and the engine insists on it.",
         why="Without `sslmode`, a client can be made to fall back to plain text.",
         fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=require`.",
-        types=(CONFIGURATION, CONTAINER_APP),
+        types=(CONFIGURATION, CONTAINER_APP, JOB),
         check=enforces_tls,
     ),
     Rule(

@@ -102,6 +102,7 @@ CATALOG: dict[str, Kind] = {
         f"{GROUP}/providers/Microsoft.App/containerApps/{{containerAppName}}",
         ("environmentId", "extendedLocation", "managedEnvironmentId"),
     ),
+    "app:Job": Kind(f"{GROUP}/providers/Microsoft.App/jobs/{{jobName}}"),
     "dbforpostgresql:Server": Kind(
         POSTGRESQL, ("administratorLogin", "createMode", "network.delegatedSubnetResourceId", "pointInTimeUTC")
     ),
