@@ -44,6 +44,9 @@ class EngineSizeSettings(Settings):
     worker_timeout_hours: Annotated[int, Field(ge=1, le=240)] = 24
     """How long an execution may take; another one then resumes its work."""
 
+    self_test: bool = False
+    """Give a replica of the API calls once a published model has answered in it, so that a broken release gets none."""
+
     @model_validator(mode="after")
     def _is_offered(self) -> Self:
         if self.workers == "job" and self.min_workers:

@@ -15,6 +15,7 @@ class EngineSize:
     `workers` says what they are: `app`, replicas that the platform adds and removes, or `job`, executions that end by
     themselves (`min_workers` must be 0 then). `worker_profile` is a key of `PROFILES`; with a GPU profile, a worker has all
     cores and memory of the profile. An execution ends after `worker_timeout_hours`, and another one resumes its work.
+    `self_test`: a replica of the API gets calls once a published model has answered in it.
     """
 
     cpu: float = 1.0
@@ -28,6 +29,7 @@ class EngineSize:
     workers: str = "app"
     worker_profile: str = CONSUMPTION
     worker_timeout_hours: int = 24
+    self_test: bool = False
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class EngineApp(pulumi.ComponentResource):
             {**self._args.settings, **self._args.api_settings},
             size.cpu,
             size.memory_gib,
-            _http_probes(),
+            _http_probes(size.self_test),
         )
         rule = app.ScaleRuleArgs(
             name="calls", http=app.HttpScaleRuleArgs(metadata={"concurrentRequests": str(CONCURRENT_CALLS)})
@@ -253,11 +253,16 @@ def _volume() -> app.VolumeArgs:
     return app.VolumeArgs(name="data", storage_type=app.StorageType.EMPTY_DIR)
 
 
-def _http_probes() -> list[app.ContainerAppProbeArgs]:
-    """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds."""
+def _http_probes(self_test: bool) -> list[app.ContainerAppProbeArgs]:
+    """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds.
+
+    A new revision gets traffic once all its replicas have passed startup and readiness, until then the old one answers:
+    https://learn.microsoft.com/azure/container-apps/revisions#zero-downtime-deployment
+    """
     asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
+    tested = app.ContainerAppProbeHttpGetArgs(path="/selftest", port=PORT)
     return [
-        _startup(asked),
+        _startup(tested, timeout_seconds=10) if self_test else _startup(asked),
         app.ContainerAppProbeArgs(
             type=app.Type.LIVENESS, http_get=asked, period_seconds=10, timeout_seconds=5, failure_threshold=6
         ),
@@ -277,8 +282,8 @@ def _worker_probes() -> list[app.ContainerAppProbeArgs]:
     ]
 
 
-def _startup(asked: app.ContainerAppProbeHttpGetArgs) -> app.ContainerAppProbeArgs:
+def _startup(asked: app.ContainerAppProbeHttpGetArgs, timeout_seconds: int = 5) -> app.ContainerAppProbeArgs:
     """A startup probe of two minutes; Azure allows at most ten failures."""
     return app.ContainerAppProbeArgs(
-        type=app.Type.STARTUP, http_get=asked, period_seconds=12, timeout_seconds=5, failure_threshold=10
+        type=app.Type.STARTUP, http_get=asked, period_seconds=12, timeout_seconds=timeout_seconds, failure_threshold=10
     )

@@ -103,6 +103,7 @@ OPERATIONS = {
     "/computervision/planogramcompliance:match": {"post"},
     "/computervision/imageanalysis:analyze": {"post"},
     "/healthz": {"get"},
+    "/selftest": {"get"},
     "/metrics": {"get"},
 }
 

@@ -12,8 +12,8 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from tests.components.azure.conftest import Engine
-from tests.components.azure.conftest import engine as pulumi_engine  # noqa: F401 - a fixture
+from tests.components.azure.played_engine import Engine
+from tests.components.azure.played_engine import engine as pulumi_engine  # noqa: F401 - a fixture
 from tests.engine.jobs.blob_server import BlobServer, serving_blobs
 from tests.engine.jobs.drawn import Gate, coco, drawn_image
 from tests.stacks.azure import directory

@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.components.azure.conftest import Engine
+from tests.components.azure.played_engine import Engine
 from tests.stacks.azure.container_spec import AppSpec, JobSpec
 from tests.stacks.azure.requirements import check_requirements
 from vision_customization.components.azure.args import EngineSize
