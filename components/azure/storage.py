@@ -23,7 +23,7 @@ class TrainingStorageArgs:
     """
 
     place: Place
-    account_name: str
+    account_name: pulumi.Input[str]
     sku: str = "Standard_LRS"
     soft_delete_days: int = 7
     public_network: bool = True
