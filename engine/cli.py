@@ -34,6 +34,7 @@ _OF_THE_API = (
     "studio",
     "studio_client_id",
     "vision_endpoint",
+    "vision_api_version",
 )
 
 _OF_THE_WORKER = ("health_port",)

@@ -96,6 +96,9 @@ class Settings(BaseModel):
     vision_key: SecretStr | None = Field(
         None, description="Key of that resource. [default: tokens of the engine's own identity]"
     )
+    vision_api_version: str = Field(
+        "2024-02-01", description="Version in which that resource is asked, whatever version the caller speaks; not a preview."
+    )
     custom_vision: bool = Field(
         False, description="Also answer the prediction calls of Custom Vision's clients, under /customvision."
     )
@@ -117,7 +120,7 @@ class Settings(BaseModel):
         None,
         ge=0,
         le=65535,
-        description="Port on which `worker` answers /healthz, at `host`; 0 picks a free one. [default: none]",
+        description="Port on which `worker` answers /livez and /healthz, at `host`; 0 picks a free one. [default: none]",
     )
     cache_models: int = Field(
         8,
@@ -212,6 +215,13 @@ class Settings(BaseModel):
                 "http is allowed for this machine only"
             )
         return url.rstrip("/").removesuffix("/computervision")
+
+    @field_validator("vision_api_version", mode="after")
+    @classmethod
+    def _version_is_general(cls, version: str) -> str:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", version):
+            raise ValueError("must be a version such as 2024-02-01 and not a preview: Azure switched those off on 2025-03-31")
+        return version
 
     @field_validator("studio_container", mode="after")
     @classmethod

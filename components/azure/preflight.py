@@ -320,7 +320,9 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
         if wanted.vision_account is not None:
             deleted = check_deleted_account(endpoint, token, caller, wanted.vision_location, group, wanted.vision_account)
     except ClientAuthenticationError as error:
-        raise NotAllowed(f"no Entra identity for the preflight check. Log in with `az login` ({error.message})") from None
+        raise NotAllowed(
+            f"no Entra identity for the preflight check. Log in with `az login`, or set variables ARM_… ({error.message})"
+        ) from None
     except AzureError as error:
         raise NotAllowed(f"{urlsplit(endpoint).netloc} did not say what this identity may do: {error.message}") from None
     if deleted is None:

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from vision_customization.common.deploying_identity import deploying_credential
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.preflight import Caller, Use, Wanted, preflight
 from vision_customization.customization.resources.provider import DeclaredProvider, Properties, failures, is_known
@@ -34,13 +35,11 @@ class PreflightProvider(DeclaredProvider):
     same_while_unknown = inputs
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
-        from azure.identity import DefaultAzureCredential
-
         if not is_known(*(news.get(name) for name in self.inputs)):
             return dynamic.CheckResult(news, [])
         caller = Caller(news["subscription_id"], news["object_id"])
         try:
-            found = preflight(news["endpoint"], DefaultAzureCredential(), caller, wanted_of(news))
+            found = preflight(news["endpoint"], deploying_credential(), caller, wanted_of(news))
         except VisionError as error:
             return dynamic.CheckResult(news, failures("deployer", [str(error)]))
         for warning in found.warnings:
@@ -52,7 +51,7 @@ class PreflightProvider(DeclaredProvider):
         return dynamic.CreateResult(f"{props['subscription_id']}/{props['resource_group']}", dict(props))
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        # An account that was restored is no longer deleted: that is no change.
+        # An account that was restored is no longer deleted: that is not a change.
         restores = bool(news.get("restores")) and not olds.get("restores")
         return dynamic.DiffResult(bool(self.changed(olds, news)) or restores)
 

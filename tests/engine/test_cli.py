@@ -38,6 +38,7 @@ SHOWN = {
     "allowed_hosts": "HOST,…",
     "identity_hosts": "HOST,…",
     "vision_endpoint": "URL",
+    "vision_api_version": "TEXT",
     "weights_dir": "FOLDER",
     "threads": "INTEGER",
     "workers": "INTEGER",

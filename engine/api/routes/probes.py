@@ -1,4 +1,4 @@
-"""Operations outside the contract: the health check and the metrics."""
+"""Operations outside the contract: the health checks and the metrics."""
 
 import ipaddress
 import logging
@@ -72,6 +72,20 @@ async def self_test(request: Request) -> Response:
     """For the start of a new release: it computes until a model has answered once in this process, then it only says so."""
     await request.app.state.self_test.run()
     return json_response({"status": "ok", "version": engine_version()})
+
+
+@router.get(
+    "/livez",
+    summary="Check that the engine answers, whatever its database does",
+    response_class=Response,
+    responses={
+        **failures(),
+        200: {"description": "It does.", "content": {"application/json": {"schema": {"type": "object"}}}},
+    },
+)
+async def livez() -> Response:
+    """Neither waits for a thread nor for the database: a restart of the engine mends neither a database nor many callers."""
+    return json_response({"status": "ok"})
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """What the declaration of a Container App or a job says of the process that runs in it. Pure: nothing is started here."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -46,13 +47,24 @@ class AppSpec:
     max_replicas: int
     queue: QueueRule | None
     cooldown_seconds: float
+    template: str
+    """What a revision is made of, as JSON: it refers to secrets, and does not have their values."""
+
+    def needs_a_revision(self, former: "AppSpec") -> bool:
+        """Whether Azure makes a new revision: not if only the values of secrets changed.
+
+        https://learn.microsoft.com/azure/container-apps/manage-secrets
+        """
+        ours = (self.template, self.has_ingress, self.container.identity_ids)
+        return ours != (former.template, former.has_ingress, former.container.identity_ids)
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "AppSpec":
         """Raises WorldFailure for what Azure would refuse, or would start and find unhealthy."""
         ingress = (inputs.get("configuration") or {}).get("ingress")
+        template = inputs.get("template") or {}
         container = _container(inputs, ingress)
-        scale = (inputs.get("template") or {}).get("scale") or {}
+        scale = template.get("scale") or {}
         # Without a rule, and with ingress, Azure starts a replica at the first call.
         least = max(int(scale.get("minReplicas") or 0), 1 if ingress else 0)
         rules = [{**rule["custom"], "name": rule.get("name")} for rule in scale.get("rules") or () if rule.get("custom")]
@@ -63,6 +75,7 @@ class AppSpec:
             max(int(scale.get("maxReplicas") or 10), least),
             queue_rule(rules, secrets_of(inputs)),
             float(scale.get("cooldownPeriod") or COOLDOWN_SECONDS),
+            json.dumps(template, sort_keys=True),
         )
 
 

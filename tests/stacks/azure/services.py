@@ -81,10 +81,11 @@ class AzureWorld:
         self.stop()
 
     def environment(self) -> dict[str, str]:
-        """For the deployer: the Pulumi CLI, the program and its providers. No other `AZURE_…` may stand beside it."""
+        """For the deployer: the Pulumi CLI, the program and its providers. No other `AZURE_…` or `ARM_…` stands beside it."""
         return {
             "AZURE_STAND_IN": str(self.folder),
             "AZURE_STAND_IN_WORLD": "1",
+            "ARM_USE_MSI": "true",
             "IDENTITY_ENDPOINT": self.identities.url,
             "IDENTITY_HEADER": self.identities.caller_header,
             "REQUESTS_CA_BUNDLE": str(self.authority.ca_file),

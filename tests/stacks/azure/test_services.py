@@ -29,7 +29,7 @@ SERVER = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision-db
 SECONDS = 240
 
 
-def engine(key: str, *arguments: str) -> dict[str, Any]:
+def engine(key: str, *arguments: str, rotation: str = "1") -> dict[str, Any]:
     """A Container App as a program declares it."""
     asked = {"path": "/healthz", "port": 8080}
     return {
@@ -47,6 +47,7 @@ def engine(key: str, *arguments: str) -> dict[str, Any]:
                         {"name": "VISION_ENGINE_KEYS", "secretRef": "keys"},
                         {"name": "VISION_ENGINE_DATA_DIR", "value": "/data"},
                         {"name": "AZURE_CLIENT_ID", "value": "engine-client"},
+                        {"name": "ROTATION_DIGEST", "value": rotation},
                     ],
                     "probes": [{"type": kind, "httpGet": asked} for kind in ("Startup", "Readiness", "Liveness")],
                 }
@@ -131,7 +132,11 @@ def test_an_app_answers_through_tls_and_changes_without_a_gap(world: AzureWorld,
         assert "--threads" in str(failed.value)
         assert status("first") == 200  # the old revision goes on
 
-        changed = told.apply(CONTAINER_APP, APP, engine("second"), {})
+        told.apply(CONTAINER_APP, APP, engine("second"), {})
+        assert (status("first"), status("second")) == (200, 401)  # a secret alone makes no revision
+        assert processes_of(world) == [first]
+
+        changed = told.apply(CONTAINER_APP, APP, engine("second", rotation="2"), {})
         assert f"https://{changed['configuration']['ingress']['fqdn']}" == url
         assert (status("first"), status("second")) == (401, 200)
         assert not psutil.pid_exists(first)
