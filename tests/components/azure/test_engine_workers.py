@@ -34,13 +34,13 @@ def declared(engine: Engine, size: EngineSize) -> dict[str, dict[str, Any]]:
         return EngineApp("vision-engine", args).endpoint
 
     program()
-    return engine.declared
+    return {name.removeprefix("vision-engine-"): inputs for name, inputs in engine.by_name.items()}
 
 
 def test_a_job_starts_an_execution_for_each_job_and_lets_it_end_by_itself(engine: Engine) -> None:
     found = declared(engine, EngineSize(workers="job", max_workers=4, worker_timeout_hours=3))
-    assert found["ContainerApp"]["containerAppName"] == "engine", "no other app"
-    inputs = found["Job"]
+    assert "worker" not in found, "no other app"
+    inputs = found["worker-job"]
     check_requirements("app:Job", inputs)
     spec = JobSpec.of(inputs)
     assert spec.container.arguments == ("worker", "--once")
@@ -52,18 +52,18 @@ def test_a_job_starts_an_execution_for_each_job_and_lets_it_end_by_itself(engine
     assert "workloadProfileName" not in inputs
 
 
-@pytest.mark.parametrize(("workers", "resource"), [("app", "ContainerApp"), ("job", "Job")])
+@pytest.mark.parametrize(("workers", "resource"), [("app", "worker"), ("job", "worker-job")])
 def test_workers_on_a_gpu_have_its_whole_profile(engine: Engine, workers: str, resource: str) -> None:
     inputs = declared(engine, EngineSize(workers=workers, worker_profile="Consumption-GPU-NC8as-T4"))[resource]
-    check_requirements(f"app:{resource}", inputs)
+    check_requirements("app:Job" if workers == "job" else "app:ContainerApp", inputs)
     assert inputs["workloadProfileName"] == "NC8as-T4"
     assert inputs["template"]["containers"][0]["resources"] == {"cpu": 8, "memory": "56Gi"}
 
 
 def test_workers_of_an_app_stay_where_they_are(engine: Engine) -> None:
     found = declared(engine, EngineSize(min_workers=1, max_workers=3))
-    assert "Job" not in found
-    spec = AppSpec.of(found["ContainerApp"])
+    assert "worker-job" not in found
+    spec = AppSpec.of(found["worker"])
     assert spec.container.arguments == ("worker",)
     assert (spec.min_replicas, spec.max_replicas) == (1, 3)
 
@@ -76,7 +76,7 @@ def test_an_alert_tells_of_a_scaler_that_fails(engine: Engine) -> None:
         return logs.workspace_id
 
     program()
-    rule = engine.declared["ScheduledQueryRule"]
+    rule = engine.by_name["vision-logs-failing-scaler"]
     check_requirements("monitor:ScheduledQueryRule", rule)
     assert rule["ruleName"] == "worker-failing-scaler"
     (condition,) = rule["criteria"]["allOf"]
