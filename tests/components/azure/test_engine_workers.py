@@ -68,6 +68,13 @@ def test_workers_of_an_app_stay_where_they_are(engine: Engine) -> None:
     assert (spec.min_replicas, spec.max_replicas) == (1, 3)
 
 
+@pytest.mark.parametrize(("self_test", "path"), [(True, "/selftest"), (False, "/livez")])
+def test_a_release_is_asked_to_analyze_before_it_gets_traffic(engine: Engine, self_test: bool, path: str) -> None:
+    (container,) = declared(engine, EngineSize(self_test=self_test))["api"]["template"]["containers"]
+    asked = {probe["type"]: probe["httpGet"]["path"] for probe in container["probes"]}
+    assert asked == {"Startup": path, "Readiness": "/healthz", "Liveness": "/livez"}
+
+
 def test_an_alert_tells_of_a_scaler_that_fails(engine: Engine) -> None:
     @pulumi.runtime.test
     def program() -> pulumi.Output[str]:
