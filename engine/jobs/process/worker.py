@@ -49,6 +49,7 @@ from vision_customization.engine.learning import FeatureExtractor
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 from vision_customization.engine.models.cache import ModelCache
 from vision_customization.engine.objects.opening import open_objects
+from vision_customization.engine.objects.store import ObjectsUnavailable
 from vision_customization.engine.runtime.listening import base_url
 from vision_customization.engine.runtime.wakeups import REST_SECONDS
 from vision_customization.engine.samples.keeping import Samples
@@ -162,7 +163,10 @@ class Worker:
                 on_conflict="always_update",
             )
         self._pause.wake()  # so that DBOS serves these queues from now on, even if the engine rests
-        self.caretaker.sweep()
+        try:
+            self.caretaker.sweep()
+        except ObjectsUnavailable as error:  # a new role takes minutes, and a job waits for it by itself
+            _log.warning("worker %s deletes no leftovers: %s", self.name, error)
         self._sweeps.start()
         self._last_busy = time.monotonic()
         _log.info("worker %s takes jobs", self.name)
