@@ -1,6 +1,6 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import pulumi
@@ -10,7 +10,7 @@ from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
-from vision_customization.components.azure.existing import ArmId
+from vision_customization.components.azure.existing import TYPES, ArmId
 from vision_customization.components.azure.names import AzureNames
 from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
@@ -26,8 +26,6 @@ from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
 from vision_customization.customization.resources import Service, TrainingContainer
-
-IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class AzureWorkspace(pulumi.ComponentResource):
     key: pulumi.Output[str]
     container_url: pulumi.Output[str]
     vision_endpoint: pulumi.Output[str]
+    """Where the Vision account answers; empty without one."""
     resource_group: pulumi.Output[str]
 
     def __init__(self, name: str, args: AzureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -71,14 +70,12 @@ class AzureWorkspace(pulumi.ComponentResource):
         network = self._network()
         observability = self._observability(preflight)
         vision = self._vision(network, preflight)
-        self.vision_endpoint = vision.endpoint
+        self.vision_endpoint = vision.endpoint if vision is not None else pulumi.Output.from_input("")
         storage = self._storage(network)
-        database = self._database(network)
+        database = self._database(network, preflight)
         names: list[pulumi.Resource] = []
         if network is not None:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
-            names.append(network.connect("vision", vision.account_id, "account", VISION_ZONE))
-        observability.watch("vision", vision.account_id)
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
         observability.alert(self._names.worker, args.alert_emails)
@@ -87,6 +84,8 @@ class AzureWorkspace(pulumi.ComponentResource):
         reads, writes = self._roles(storage, vision, identity.principal_id)
         if args.studio_labelling:
             self._adder(group_id, storage, identity.principal_id)
+        if vision is not None:
+            names += self._connect_vision(vision, network, observability, identity.principal_id, database)
         if args.container_registry is not None:
             names.append(self._grant(ImagePuller, "engine-pulls", args.container_registry.existing, identity.principal_id))
         engine = self._engine(network, names, observability, vision, storage, database, identity)
@@ -132,13 +131,22 @@ class AzureWorkspace(pulumi.ComponentResource):
                 identity=args.identity is None,
                 networks=args.private_network,
                 defines_role=args.studio_labelling,
+                vision=args.vision == "account",
             ),
             uses=self._uses(),
-            vision_account=self._names.vision_account,
-            vision_location=args.location,
+            vision_account=self._names.vision_account if args.vision == "account" else None,
+            vision_location=args.vision_region,
             container_id=container_id,
             assigns_deployer=args.assign_deployer,
             restore=args.restore,
+            database_location=args.location,
+            server_id=pulumi.Output.format(
+                "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{2}",
+                self._client.subscription_id,
+                group,
+                self._unique.database_server,
+            ),
+            database=args.database,
             caller_type=args.deployer_type,
             opts=self._child,
         )
@@ -196,11 +204,13 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _vision(self, network: PrivateNetwork | None, preflight: Preflight) -> VisionAccount:
+    def _vision(self, network: PrivateNetwork | None, preflight: Preflight) -> VisionAccount | None:
+        if self._args.vision == "none":
+            return None
         return VisionAccount(
             f"{self._name}-vision",
             VisionAccountArgs(
-                self._place,
+                replace(self._place, location=self._args.vision_region),
                 account_name=self._names.vision_account,
                 subdomain=self._unique.subdomain,
                 public_network=network is None,
@@ -224,13 +234,14 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _database(self, network: PrivateNetwork | None) -> EngineDatabase:
+    def _database(self, network: PrivateNetwork | None, preflight: Preflight) -> EngineDatabase:
         return EngineDatabase(
             f"{self._name}-database",
             EngineDatabaseArgs(
                 self._place,
                 server_name=self._unique.database_server,
                 size=self._args.database,
+                storage_gb=preflight.storage_gb,
                 subnet_id=network.database_subnet_id if network else None,
                 zone_id=network.database_zone_id if network else None,
                 protect=self._args.protect,
@@ -241,7 +252,7 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _identity(self, preflight: Preflight) -> Identity:
         if self._args.identity is not None:
             id_ = preflight.passed(self._args.identity.existing)
-            known = id_.apply(lambda given: ArmId.of("identity", given, IDENTITY_TYPE))
+            known = id_.apply(lambda given: ArmId.of("identity", given, TYPES["identity"]))
             found = managedidentity.get_user_assigned_identity_output(
                 resource_group_name=known.resource_group, resource_name=known.name, opts=pulumi.InvokeOptions(parent=self)
             )
@@ -257,14 +268,34 @@ class AzureWorkspace(pulumi.ComponentResource):
         return Identity(made.id, made.client_id, made.principal_id)
 
     def _roles(
-        self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]
+        self, storage: TrainingStorage, vision: VisionAccount | None, principal_id: pulumi.Output[str]
     ) -> tuple[RoleGrant, RoleGrant]:
-        """Assign the roles of the engine's and the Vision account's identities; returns the engine's roles in storage."""
+        """Assign the roles in storage of the engine's and the Vision account's identities; returns the engine's."""
         reads = self._grant(BlobReader, "engine-reads", storage.training_id, principal_id)
-        self._grant(BlobReader, "vision-reads", storage.training_id, vision.principal_id)
+        if vision is not None:
+            self._grant(BlobReader, "vision-reads", storage.training_id, vision.principal_id)
         writes = self._grant(BlobContributor, "engine-writes", storage.artifacts_id, principal_id)
-        self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
         return reads, writes
+
+    def _connect_vision(
+        self,
+        vision: VisionAccount,
+        network: PrivateNetwork | None,
+        observability: Observability,
+        principal_id: pulumi.Output[str],
+        database: EngineDatabase,
+    ) -> list[pulumi.Resource]:
+        """Let the engine call the Vision account; returns what exists once its name resolves in a private network.
+
+        The private endpoint comes last: each write leaves the account in the state `Accepted` for a while, in which Azure
+        refuses an endpoint (AccountProvisioningStateInvalid, terraform-provider-azurerm#31712) though the write has ended. The
+        database takes minutes, so that the account has settled by then.
+        """
+        calls = self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
+        logs = observability.watch("vision", vision.account_id)
+        if network is None:
+            return []
+        return [network.connect("vision", vision.account_id, "account", VISION_ZONE, after=[calls, logs, database])]
 
     def _adder(self, group_id: pulumi.Output[str], storage: TrainingStorage, principal_id: pulumi.Output[str]) -> None:
         """The engine's right to add what people label.
@@ -316,7 +347,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         network: PrivateNetwork | None,
         names_there: list[pulumi.Resource],
         observability: Observability,
-        vision: VisionAccount,
+        vision: VisionAccount | None,
         storage: TrainingStorage,
         database: EngineDatabase,
         identity: Identity,
@@ -342,7 +373,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                     "AZURE_CLIENT_ID": identity.client_id,
                     "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                     "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
-                    "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
+                    **({"VISION_ENGINE_VISION_ENDPOINT": vision.endpoint} if vision is not None else {}),
                     "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat(
                         "https://", self._names.engine, ".", environment.default_domain
                     ),

@@ -34,6 +34,7 @@ SHOWN = {
     "port": "INTEGER",
     "data_dir": "FOLDER",
     "database_url": "URL",
+    "database_login": "[password|entra]",
     "objects_url": "URL",
     "allowed_hosts": "HOST,…",
     "identity_hosts": "HOST,…",

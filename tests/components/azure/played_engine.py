@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -28,8 +29,9 @@ class Engine(mocks.Mocks):
         return {}
 
 
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+@contextmanager
+def playing(played: mocks.Mocks, **names: str) -> Iterator[None]:
+    """Let `played` answer what is declared. `names`: `project` and `stack`."""
     loops: list[asyncio.AbstractEventLoop] = []
     new_event_loop = asyncio.new_event_loop
 
@@ -37,12 +39,19 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         loops.append(new_event_loop())
         return loops[-1]
 
-    monkeypatch.setattr(asyncio, "new_event_loop", kept)  # Pulumi opens one for each of its threads, and closes none
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    engine = Engine()
-    mocks.set_mocks(engine)
-    yield engine
-    settings.reset_options()
-    asyncio.set_event_loop(None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", kept)  # Pulumi opens one for each of its threads, and closes none
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        mocks.set_mocks(played, **names)
+        yield
+        settings.reset_options()
+        asyncio.set_event_loop(None)
     for loop in loops:
         loop.close()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    with playing(engine):
+        yield engine

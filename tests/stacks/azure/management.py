@@ -1,4 +1,4 @@
-"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: permissions, roles, deleted accounts."""
+"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: roles, deleted accounts, databases."""
 
 import re
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tests.stacks.azure.authority import Authority, NotAToken
 from tests.stacks.azure.directory import RESOURCE_GROUP, VISION_ACCOUNT, Assignment, Directory, SharedFolder, is_within
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
+from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
@@ -16,6 +17,14 @@ _AUTHORIZATION = re.compile(
 _DELETED_ACCOUNT = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.CognitiveServices/locations/(?P<location>[^/]+)"
     r"/resourceGroups/(?P<group>[^/]+)/deletedAccounts/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+_OFFER = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
+)
+_SERVER = re.compile(
+    r"(?P<id>(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.DBforPostgreSQL/flexibleServers/[^/]+)"
+    r"(?P<capabilities>/capabilities)?",
     re.IGNORECASE,
 )
 _GROUP = re.compile(r"(?P<id>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))(/.*)?", re.IGNORECASE)
@@ -64,6 +73,15 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)
+    if match := _OFFER.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
+        if not is_listed(match["location"]):
+            raise Refused(404, "ResourceNotFound", f"The location '{match['location']}' was not found.")
+        return capabilities(Offer.of(match["location"], directory.scenario))
+    if match := _SERVER.fullmatch(call.path):
+        what = "/capabilities" if match["capabilities"] else ""
+        _check(directory, object_id, f"Microsoft.DBforPostgreSQL/flexibleServers{what}/read", match["id"])
+        return _database_server(match["id"], directory, of_capabilities=bool(what))
     match = _AUTHORIZATION.fullmatch(call.path)
     if match is None:
         raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")
@@ -172,6 +190,16 @@ def _role_definition(role: str, directory: Directory) -> dict[str, object]:
             "assignableScopes": ["/"],
         },
     }
+
+
+def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:
+    """A server, or what it can be changed to."""
+    found = directory.resource(server_id)
+    if found is None:
+        raise Refused(404, "ResourceNotFound", f"The Resource '{server_id}' was not found.")
+    if of_capabilities:
+        return capabilities(Offer.of(found.outputs["location"], directory.scenario), of_server=True)
+    return document(found.id, found.outputs)
 
 
 def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:

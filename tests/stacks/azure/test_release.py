@@ -49,7 +49,7 @@ def app(world: AzureWorld, state: State) -> Iterator[dict[str, Any]]:
         "AZURE_CLIENT_ID": "engine-client",
         "VISION_ENGINE_KEYS": KEY,
         "VISION_ENGINE_TOKEN_KEY": Fernet.generate_key().decode(),
-        "VISION_ENGINE_DATABASE_URL": f"postgresql://vision:a-password-of-it-3@{address}/vision?sslmode=require",
+        "VISION_ENGINE_DATABASE_URL": f"postgresql://vision:a-password-of-it-3@{address}/vision?sslmode=verify-full",
         "VISION_ENGINE_OBJECTS_URL": f"{world.storage.url}/visiontraining/artifacts",
     }
     container = {

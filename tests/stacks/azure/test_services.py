@@ -216,12 +216,19 @@ def test_a_server_takes_tls_only_and_workers_follow_a_queue_in_it(world: AzureWo
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
                 psycopg.connect(f"{url.replace('second', 'first')}?sslmode=require")
 
-            told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=require", "SELECT count(*) FROM jobs"), {})
+            told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=verify-full", "SELECT count(*) FROM jobs"), {})
             assert processes_of(world) == []
             connection.execute("INSERT INTO jobs SELECT 'job' FROM generate_series(1, 3)")
             wait_until(
                 lambda: len(processes_of(world)) == 2, "two workers come", SECONDS, every_seconds=0.1
             )  # and no more on one machine
+            names = "SELECT count(*) FROM pg_locks JOIN pg_stat_ssl USING (pid) WHERE ssl AND locktype = 'advisory'"
+            wait_until(
+                lambda: (connection.execute(names).fetchone() or (0,))[0] > 0,
+                "a worker has logged in, with the authorities of SSL_CERT_FILE, and taken its name",
+                SECONDS,
+                every_seconds=0.1,
+            )
             connection.execute("DELETE FROM jobs")
             wait_until(lambda: processes_of(world) == [], "the workers go", SECONDS, every_seconds=0.1)
         told.remove(DATABASE, f"{SERVER}/databases/vision")

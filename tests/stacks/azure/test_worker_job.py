@@ -45,7 +45,7 @@ def database_url(world: AzureWorld) -> Iterator[str]:
     login = {"administratorLogin": "vision", "administratorLoginPassword": "a-password-of-it-3"}
     address = told.apply(DATABASE_SERVER, SERVER, login, {})["fullyQualifiedDomainName"]
     told.apply(DATABASE, f"{SERVER}/databases/vision", {}, {})
-    yield f"postgresql://vision:{login['administratorLoginPassword']}@{address}/vision?sslmode=require"
+    yield f"postgresql://vision:{login['administratorLoginPassword']}@{address}/vision?sslmode=verify-full"
     told.remove(DATABASE_SERVER, SERVER)
 
 
