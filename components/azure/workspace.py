@@ -132,6 +132,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 networks=args.private_network,
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
+                jobs=args.engine.workers == "job",
             ),
             uses=self._uses(),
             vision_account=self._names.vision_account if args.vision == "account" else None,
