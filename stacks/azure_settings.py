@@ -46,7 +46,6 @@ class EngineSizeSettings(Settings):
     """The workload profile of the workers. With a GPU, a worker has all cores and memory of the profile."""
     worker_timeout_hours: Annotated[int, Field(ge=1, le=240)] = 24
     """How long an execution may take; another one then resumes its work."""
-
     self_test: bool = False
     """Give a replica of the API calls once a published model has answered in it, so that a broken release gets none."""
 

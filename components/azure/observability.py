@@ -77,33 +77,33 @@ class Observability(pulumi.ComponentResource):
         return setting
 
     def alert(self, worker_name: str, emails: Sequence[str]) -> None:
-        """Raise alerts, and notify `emails`: for each quarter of an hour in which a training failed, and when the number of
-        workers needed could not be asked in two of them in a row.
+        """Raise alerts, and notify `emails`: for each quarter of an hour in which a training failed, and if the scaler of the
+        workers failed in two successive ones.
 
         While a scaler fails, the number of workers stays as it is: https://github.com/microsoft/azure-container-apps/issues/1786
         """
         groups = [self._people(worker_name, emails).id] if emails else []
         self._alert(
-            f"{worker_name}-failed-trainings",
+            worker_name,
             "failed-trainings",
             "A training failed",
             "The reason is in the engine's log and in the model's `error`.",
-            FAILED_TRAININGS.format(worker=worker_name),
+            FAILED_TRAININGS,
             groups,
         )
         self._alert(
-            f"{worker_name}-failing-scaler",
+            worker_name,
             "failing-scaler",
             "The number of workers does not change",
             "The platform cannot ask the database how many are needed, so none start or stop: see ContainerAppSystemLogs_CL.",
-            FAILING_SCALER.format(worker=worker_name),
+            FAILING_SCALER,
             groups,
             periods=2,
         )
 
     def _alert(
         self,
-        rule_name: str,
+        worker_name: str,
         what: str,
         title: str,
         description: str,
@@ -111,14 +111,14 @@ class Observability(pulumi.ComponentResource):
         groups: list[pulumi.Output[str]],
         periods: int = 1,
     ) -> None:
-        """An alert if the query finds a line in each of so many quarters of an hour in a row."""
+        """An alert if the query finds lines in each of `periods` successive quarters of an hour."""
         failing = monitor.ConditionFailingPeriodsArgs(
             number_of_evaluation_periods=periods, min_failing_periods_to_alert=periods
         )
         monitor.ScheduledQueryRule(
             f"{self._name}-{what}",
             resource_group_name=self._place.resource_group_name,
-            rule_name=rule_name,
+            rule_name=f"{worker_name}-{what}",
             location=self._place.location,
             display_name=title,
             description=description,
@@ -133,7 +133,7 @@ class Observability(pulumi.ComponentResource):
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(
                 all_of=[
                     monitor.ConditionArgs(
-                        query=query,
+                        query=query.format(worker=worker_name),
                         time_aggregation=monitor.TimeAggregation.COUNT,
                         operator="GreaterThan",  # the SDK wrongly has another service's enumeration here
                         threshold=0,
