@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
 MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
+MAKE_JOBS = "Microsoft.App/jobs/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
 MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
 MAKE_VISION = "Microsoft.CognitiveServices/accounts/write"
@@ -91,6 +92,7 @@ def wanted_actions(
     logs: bool = True,
     identity: bool = True,
     vision: bool = True,
+    jobs: bool = False,
     networks: Sequence[str] = (),
     defines_role: bool = False,
 ) -> list[str]:
@@ -100,7 +102,8 @@ def wanted_actions(
     """
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
-    return [*made, *networks, ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
+    more = [*((MAKE_JOBS,) if jobs else ()), *networks]
+    return [*made, *more, ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
 
 
 def check_caller(

@@ -23,6 +23,7 @@ from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.use import Use
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
+from vision_customization.components.azure.worker_profiles import CONSUMPTION, profile_name
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
@@ -149,6 +150,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 networks=args.network.actions(private=args.private_network) if args.has_network else (),
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
+                jobs=args.engine.workers == "job",
             ),
             uses=self._uses(),
             vision_account=self._names.vision_account if args.vision == "account" else None,
@@ -441,7 +443,10 @@ class AzureWorkspace(pulumi.ComponentResource):
             )
             if options.peer_encryption
             else None,
-            workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
+            workload_profiles=[
+                app.WorkloadProfileArgs(name=profile_name(profile), workload_profile_type=profile)
+                for profile in dict.fromkeys((CONSUMPTION, self._args.engine.worker_profile))
+            ],
             tags=self._tags,
             opts=self._child,
         )
