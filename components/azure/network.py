@@ -128,7 +128,9 @@ class PrivateNetwork(pulumi.ComponentResource):
             f"{self._name}-apps",
             resource_group_name=zone.group,
             private_zone_name=zone.name,
-            relative_record_set_name=record_name(domain, given.name) if given else "*",
+            relative_record_set_name=pulumi.Output.from_input(domain).apply(lambda known: record_name(known, given.name))
+            if given
+            else "*",
             record_type="A",
             ttl=300,
             a_records=[privatedns.ARecordArgs(ipv4_address=address)],
@@ -226,20 +228,17 @@ class PrivateNetwork(pulumi.ComponentResource):
         )
 
 
-def record_name(domain: pulumi.Input[str], zone_name: str) -> pulumi.Output[str]:
+def record_name(domain: str, zone_name: str) -> str:
     """The name, relative to a zone, of everything below a domain: `*.happy-hill` for `happy-hill.eastus.x` in `eastus.x`.
 
-    The output fails with NetworkNotUsable if the domain is not in the zone.
+    Raises:
+        pulumi.RunError: the domain is not in the zone. Only Azure's answer says what the domain is.
     """
-
-    def relative(known: str) -> str:
-        if not f".{known}".endswith(f".{zone_name}"):
-            raise NetworkNotUsable(
-                f"existing.appsZone is named {zone_name!r}, but the apps are in {known!r}. Give a zone above that domain"
-            )
-        return f"*.{known.removesuffix(zone_name)}".rstrip(".")
-
-    return pulumi.Output.from_input(domain).apply(relative)
+    if not f".{domain}".endswith(f".{zone_name}"):
+        raise pulumi.RunError(
+            f"network.existing.appsZone is named {zone_name!r}, but the apps are in {domain!r}. Give a zone above that domain"
+        )
+    return f"*.{domain.removesuffix(zone_name)}".rstrip(".")
 
 
 @dataclass(frozen=True)
