@@ -113,8 +113,6 @@ class AzureSettings(Settings):
     """The principal type of the deploying identity, if its token does not state it: a person, or a pipeline's identity."""
     role_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 30
     """How long to wait for a new role to take effect."""
-    management_endpoint: str = "https://management.azure.com"
-    """Azure Resource Manager; another in a sovereign cloud."""
     tags: dict[str, str] = {}
 
     @model_validator(mode="after")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from vision_customization.components.azure.network import ADDRESS_PREFIX
-from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT
 from vision_customization.components.azure.vision_account import LOCATIONS
 
 
@@ -69,5 +68,4 @@ class AzureArgs:
     alert_emails: list[str] = field(default_factory=list)
     deployer_type: str | None = None
     role_timeout_minutes: float = 30
-    management_endpoint: str = MANAGEMENT_ENDPOINT
     tags: dict[str, str] = field(default_factory=dict)

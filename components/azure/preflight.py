@@ -117,12 +117,12 @@ def may_write_blobs(assignments: Sequence[Any], container_id: str, ours: str) ->
     )
 
 
-def check_deleted_account(endpoint: str, token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool:
+def check_deleted_account(token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool:
     """Whether a soft-deleted Vision account with this name can be restored or purged. Raises NotAllowed."""
     import requests
 
     url = (
-        f"{endpoint.rstrip('/')}/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
+        f"{MANAGEMENT_ENDPOINT}/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
         f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
     )
     try:
@@ -135,7 +135,7 @@ def check_deleted_account(endpoint: str, token: str, caller: Caller, location: s
         )
     except requests.RequestException as error:
         raise NotAllowed(
-            f"{urlsplit(endpoint).netloc} cannot be reached ({type(error).__name__}). Is this machine online?"
+            f"{urlsplit(MANAGEMENT_ENDPOINT).netloc} cannot be reached ({type(error).__name__}). Is this machine online?"
         ) from None
     if answer.status_code not in (requests.codes.ok, requests.codes.not_found):
         raise NotAllowed(
@@ -179,7 +179,6 @@ class Found:
 
 
 def preflight(
-    endpoint: str,
     credential: "TokenCredential",
     caller: Caller,
     *,
@@ -200,27 +199,29 @@ def preflight(
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     try:
-        with open_client(endpoint, credential, caller.subscription_id) as client:
+        with open_client(credential, caller.subscription_id) as client:
             assignments = assignments_of(client, caller)
             check_caller(client, caller, assignments, resource_group, networks=networks, defines_role=defines_role)
             ours = assignment_name(container_id, caller.object_id, Role.STORAGE_BLOB_DATA_CONTRIBUTOR)
             writes_blobs = may_write_blobs(assignments, container_id, ours)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
-        deleted = check_deleted_account(endpoint, token, caller, location, resource_group, account)
+        deleted = check_deleted_account(token, caller, location, resource_group, account)
     except ClientAuthenticationError as error:
         raise NotAllowed(f"no Entra identity for the preflight check. Log in with `az login` ({error.message})") from None
     except AzureError as error:
-        raise NotAllowed(f"{urlsplit(endpoint).netloc} did not say what this identity may do: {error.message}") from None
+        raise NotAllowed(
+            f"{urlsplit(MANAGEMENT_ENDPOINT).netloc} did not say what this identity may do: {error.message}"
+        ) from None
     if deleted and not restore:
         raise AccountDeleted(deleted_account_message(account, location, resource_group))
     return Found(restore=deleted, writes_blobs=writes_blobs, caller_type=caller_type(token))
 
 
-def open_client(endpoint: str, credential: "TokenCredential", subscription_id: str) -> "AuthorizationManagementClient":
+def open_client(credential: "TokenCredential", subscription_id: str) -> "AuthorizationManagementClient":
     from azure.mgmt.authorization import AuthorizationManagementClient
 
     return AuthorizationManagementClient(
-        credential, subscription_id, base_url=endpoint, credential_scopes=[f"{MANAGEMENT_ENDPOINT}/.default"]
+        credential, subscription_id, base_url=MANAGEMENT_ENDPOINT, credential_scopes=[f"{MANAGEMENT_ENDPOINT}/.default"]
     )
 
 

@@ -99,7 +99,6 @@ class AzureWorkspace(pulumi.ComponentResource):
         account = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.storage_account}"
         try:
             return preflight(
-                self._args.management_endpoint,
                 DefaultAzureCredential(),
                 self._caller,
                 resource_group=names.resource_group,

@@ -28,7 +28,7 @@ class Environment(Project):
         models: name → keys that are set in place of the file's.
         """
         config = declared(stack)
-        config["azure"] |= {"managementEndpoint": world.management.url, "roleTimeoutMinutes": 2}
+        config["azure"] |= {"roleTimeoutMinutes": 2}
         config["datasets"] = dict(datasets)
         for name, keys in models.items():
             config["models"][name] |= keys

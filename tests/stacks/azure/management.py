@@ -35,7 +35,7 @@ class ManagementEndpoint:
         self._shared = shared
         self._authority = authority
         self._server = Server(self._respond, host=AZURE_HOST, context=authority.server_context())
-        self.url = self._server.url
+        self.url, self.port = self._server.url, self._server.port
 
     def stop(self) -> None:
         self._server.stop()

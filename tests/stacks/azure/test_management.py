@@ -93,6 +93,15 @@ def test_without_a_token_of_its_own_nothing_is_answered(world: AzureWorld, state
     assert requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code == 401
 
 
+def test_resource_manager_is_asked_at_its_own_name_and_no_other_is_reached(state: State, credential: Credentials) -> None:
+    token = credential().get_token("https://management.azure.com/.default").token
+    path = f"{GROUP}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
+    headers = {"Authorization": f"Bearer {token}"}
+    assert requests.get(f"https://management.azure.com{path}", headers=headers, timeout=10).status_code == 200
+    with pytest.raises(requests.exceptions.ProxyError, match="502"):
+        requests.get(f"https://management.usgovcloudapi.net{path}", headers=headers, timeout=10)
+
+
 def test_a_deleted_account_is_found_where_it_was(world: AzureWorld, state: State, credential: Credentials) -> None:
     headers = {"Authorization": f"Bearer {credential().get_token('https://management.azure.com/.default').token}"}
     location = f"{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus/resourceGroups/rg/deletedAccounts"
