@@ -87,6 +87,8 @@ class AzureSettings(Settings):
     log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
     soft_delete_days: Annotated[int, Field(ge=1, le=365)] = 7
     """How long deleted blobs can be restored."""
+    restore_days: Annotated[int, Field(ge=0, le=364)] | None = None
+    """To any time of how many days the containers can be restored; 0: former versions are not kept."""
     custom_vision: bool = False
     """Also answer the prediction calls of Custom Vision's clients."""
     studio: bool = False
@@ -114,6 +116,15 @@ class AzureSettings(Settings):
     role_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 30
     """How long to wait for a new role to take effect."""
     tags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _deleted_blobs_cover_a_restore(self) -> Self:
+        if self.restore_days is not None and self.restore_days >= self.soft_delete_days:
+            raise ValueError(
+                f"restoreDays is {self.restore_days}: must be less than softDeleteDays ({self.soft_delete_days}), since a "
+                "restore needs the blobs that were deleted or overwritten"
+            )
+        return self
 
     @model_validator(mode="after")
     def _people_label_in_the_studio(self) -> Self:

@@ -55,6 +55,7 @@ class AzureArgs:
     storage_sku: str = "Standard_LRS"
     log_retention_days: int = 30
     soft_delete_days: int = 7
+    restore_days: int | None = None
     custom_vision: bool = False
     studio: bool = False
     studio_client_id: str | None = None

@@ -159,6 +159,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 account_name=self._names.storage_account,
                 sku=self._args.storage_sku,
                 soft_delete_days=self._args.soft_delete_days,
+                restore_days=self._args.restore_days,
                 public_network=network is None,
                 protect=self._args.protect,
             ),

@@ -81,6 +81,9 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "sku": {"name": "Standard_LRS"},
             "allowBlobPublicAccess": False,
             "allowSharedKeyAccess": False,
+            "allowCrossTenantReplication": False,
+            "isLocalUserEnabled": False,
+            "isSftpEnabled": False,
             "defaultToOAuthAuthentication": True,
             "enableHttpsTrafficOnly": True,
             "minimumTlsVersion": "TLS1_2",
@@ -97,6 +100,31 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "blobServicesName": "default",
             "deleteRetentionPolicy": {"enabled": True, "days": 30},
             "containerDeleteRetentionPolicy": {"enabled": True, "days": 30},
+            "isVersioningEnabled": True,
+            "changeFeed": {"enabled": True, "retentionInDays": 30},
+            "restorePolicy": {"enabled": True, "days": 14},
+        },
+    ),
+    (
+        f"{STORAGE}/managementPolicies/default",
+        "storage:ManagementPolicy",
+        {
+            "resourceGroupName": "vision",
+            "accountName": "visionprod",
+            "managementPolicyName": "default",
+            "policy": {
+                "rules": [
+                    {
+                        "name": "delete-former-versions",
+                        "type": "Lifecycle",
+                        "enabled": True,
+                        "definition": {
+                            "actions": {"version": {"delete": {"daysAfterCreationGreaterThan": 14}}},
+                            "filters": {"blobTypes": ["blockBlob"]},
+                        },
+                    }
+                ]
+            },
         },
     ),
     (

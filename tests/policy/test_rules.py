@@ -24,6 +24,7 @@ SECRET = {SECRET_MARK: SECRET_KIND, "ciphertext": "v1:…"}
 
 VISION, STORAGE = "azure-native:cognitiveservices:Account", "azure-native:storage:StorageAccount"
 CONTAINER, SERVICE = "azure-native:storage:BlobContainer", "azure-native:storage:BlobServiceProperties"
+LIFECYCLE = "azure-native:storage:ManagementPolicy"
 DEFINITION = "azure-native:authorization:RoleDefinition"
 ROLE, APP = "azure-native:authorization:RoleAssignment", "azure-native:app:ContainerApp"
 SERVER, PARAMETER = "azure-native:dbforpostgresql:Server", "azure-native:dbforpostgresql:Configuration"
@@ -46,6 +47,13 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("storage-tls-1-2", STORAGE, "minimumTlsVersion", "TLS1_0", "'TLS1_2' or 'TLS1_3'"),
     ("storage-soft-delete", SERVICE, "deleteRetentionPolicy.enabled", False, "deleteRetentionPolicy.enabled is False"),
     ("storage-soft-delete", SERVICE, "containerDeleteRetentionPolicy.days", 1, "days is 1; it must be 7 or more"),
+    ("storage-no-local-users", STORAGE, "isLocalUserEnabled", None, "isLocalUserEnabled is not set; it must be False"),
+    ("storage-no-local-users", STORAGE, "isSftpEnabled", True, "isSftpEnabled is True"),
+    ("storage-no-cross-tenant-replication", STORAGE, "allowCrossTenantReplication", None, "is not set; it must be False"),
+    ("storage-point-in-time-restore", SERVICE, "isVersioningEnabled", False, "isVersioningEnabled is False; it must be True"),
+    ("storage-point-in-time-restore", SERVICE, "changeFeed", None, "changeFeed.enabled is not set"),
+    ("storage-point-in-time-restore", SERVICE, "restorePolicy.days", 0, "restorePolicy.days is 0; it must be 1 or more"),
+    ("storage-point-in-time-restore", LIFECYCLE, "policy.rules.0.enabled", False, "no enabled rule that deletes"),
     ("role-needed", ROLE, "roleDefinitionId", sample.OWNER, "the project needs only the roles Storage Blob Data Reader"),
     ("role-needed", ROLE, "roleDefinitionId", f"{sample.ROLES}/{'0' * 8}-0000-0000-0000-{'0' * 12}", "needs only the roles"),
     ("role-least-scope", ROLE, "scope", sample.STORAGE, "may be assigned only on a blob container"),
@@ -128,6 +136,8 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
 # rule, the type of which none is left, what the error says
 MISSING = [
     ("storage-soft-delete", SERVICE, "it has no BlobServiceProperties"),
+    ("storage-point-in-time-restore", SERVICE, "it has no BlobServiceProperties, so its containers"),
+    ("storage-point-in-time-restore", LIFECYCLE, "it has no ManagementPolicy that deletes former versions"),
     ("diagnostics", LOGS, "it has no DiagnosticSetting"),
     ("private-network", ENDPOINT, "it has no private endpoint"),
 ]

@@ -1,13 +1,8 @@
 """The custom role and its assignment as they are declared, with Pulumi's engine played."""
 
-import asyncio
-from collections.abc import Iterator
-from typing import Any
-
 import pulumi
-import pytest
-from pulumi.runtime import mocks, settings
 
+from tests.components.azure.conftest import Engine
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.roles import adder_id, assignment_name
 
@@ -15,40 +10,6 @@ GROUP = "/subscriptions/sub-1/resourceGroups/vision-dev"
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/visiondev123456"
 CONTAINER = f"{ACCOUNT}/blobServices/default/containers/training"
 BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
-
-
-class Engine(mocks.Mocks):
-    """Keeps what is declared; answers the name that Azure gives a definition."""
-
-    def __init__(self) -> None:
-        self.declared: dict[str, dict[str, Any]] = {}
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.declared[args.typ.rpartition(":")[2]] = args.inputs
-        return f"id of {args.name}", {**args.inputs, "name": args.inputs.get("roleDefinitionId", args.name)}
-
-    def call(self, _: mocks.MockCallArgs) -> dict[str, Any]:
-        return {}
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    loops: list[asyncio.AbstractEventLoop] = []
-    new_event_loop = asyncio.new_event_loop
-
-    def kept() -> asyncio.AbstractEventLoop:
-        loops.append(new_event_loop())
-        return loops[-1]
-
-    monkeypatch.setattr(asyncio, "new_event_loop", kept)  # Pulumi opens one for each of its threads, and closes none
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    engine = Engine()
-    mocks.set_mocks(engine)
-    yield engine
-    settings.reset_options()
-    asyncio.set_event_loop(None)
-    for loop in loops:
-        loop.close()
 
 
 def test_the_role_reads_and_adds_and_is_assigned_on_the_container_alone(engine: Engine) -> None:

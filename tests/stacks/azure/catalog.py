@@ -76,6 +76,7 @@ CATALOG: dict[str, Kind] = {
         ),
     ),
     "storage:BlobServiceProperties": Kind(f"{STORAGE}/blobServices/{{blobServicesName}}", singleton=True),
+    "storage:ManagementPolicy": Kind(f"{STORAGE}/managementPolicies/{{managementPolicyName}}"),
     "storage:BlobContainer": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}"),
     "storage:Blob": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}/blobs/{{blobName}}", ("type",)),
     "managedidentity:UserAssignedIdentity": Kind(

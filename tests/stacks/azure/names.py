@@ -33,6 +33,7 @@ NAME_RULES: dict[str, NameRule] = {
         r"[a-z0-9]{3,24}", "3-24 lowercase letters and digits", "AccountNameInvalid", everywhere=True
     ),
     "storage:BlobServiceProperties": NameRule(r"default", "default"),
+    "storage:ManagementPolicy": NameRule(r"default", "default"),
     "storage:BlobContainer": NameRule(
         r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*|\$(?:root|web|logs)",
         "3-63 lowercase letters, digits and single hyphens between them",

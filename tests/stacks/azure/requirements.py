@@ -34,6 +34,8 @@ def storage_account(inputs: Values) -> Complaints:
         )
     if not inputs.get("location"):
         yield "LocationRequired", "The location property is required for this definition."
+    if inputs.get("isSftpEnabled") and not inputs.get("isHnsEnabled"):
+        yield "SftpRequiresHns", "SFTP can only be enabled on a storage account with a hierarchical namespace"
 
 
 def blob_service(inputs: Values) -> Complaints:
@@ -41,6 +43,24 @@ def blob_service(inputs: Values) -> Complaints:
         policy = inputs.get(name) or {}
         if policy.get("enabled") and not 1 <= policy.get("days", 0) <= 365:
             yield "InvalidValuesForRequestParameters", f"{name}.days is 1 to 365 where it is enabled, not {policy.get('days')}"
+    restore = inputs.get("restorePolicy") or {}
+    if restore.get("enabled"):
+        kept = inputs.get("deleteRetentionPolicy") or {}
+        missing = [
+            name
+            for name, on in (
+                ("deleteRetentionPolicy", kept.get("enabled")),
+                ("changeFeed", (inputs.get("changeFeed") or {}).get("enabled")),
+                ("isVersioningEnabled", inputs.get("isVersioningEnabled")),
+            )
+            if not on
+        ]
+        if missing:
+            yield "InvalidValuesForRequestParameters", f"restorePolicy needs {', '.join(missing)} to be enabled"
+        elif not 0 < restore.get("days", 0) < kept.get("days", 0):
+            limits = "greater than zero and less than properties.deleteRetentionPolicy.days"
+            message = f"Values for properties.restorePolicy.days is invalid: {restore.get('days')}. It should be {limits}."
+            yield "InvalidValuesForRequestParameters", message
 
 
 def cognitive_account(inputs: Values) -> Complaints:

@@ -95,6 +95,8 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
             check_role_definition(resource_id, inputs, state)
         case "storage:BlobContainer":
             check_public_access(resource_id, inputs, state)
+        case "storage:BlobServiceProperties":
+            check_restorable(resource_id, inputs, state)
         case "network:Subnet":
             check_subnet(resource_id, inputs, state)
         case "network:PrivateEndpoint":
@@ -216,6 +218,22 @@ def check_shared_key(resource_id: str, state: State) -> None:
     if account and account["inputs"].get("allowSharedKeyAccess") is False:
         raise Failure(
             403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account."
+        )
+
+
+def check_restorable(resource_id: str, inputs: dict[str, Any], state: State) -> None:
+    """A request that lowers both is judged by the days of restore that there were before it (azure-rest-api-specs#11236)."""
+    account = state.get(resource_id.rpartition("/blobServices/")[0])
+    restore = inputs.get("restorePolicy") or {}
+    if restore.get("enabled") and account and account["inputs"].get("isHnsEnabled"):
+        raise Failure(409, "ConflictFeatureEnabled", "Point-in-time restore is not supported with a hierarchical namespace.")
+    before = ((state.get(resource_id) or {}).get("inputs") or {}).get("restorePolicy") or {}
+    kept = inputs.get("deleteRetentionPolicy") or {}
+    if before.get("enabled") and kept.get("days", 0) <= before["days"]:
+        raise Failure(
+            400,
+            "ContainerOperationFailure",
+            "Blob Delete Retention policy days should be longer than Point In Time Restore policy days.",
         )
 
 

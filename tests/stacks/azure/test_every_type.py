@@ -29,6 +29,25 @@ PROGRAM: list[tuple[str, Values]] = [
     ),
     ("storage:StorageAccount", {"accountName": "visiontraining", "kind": "StorageV2", "sku": {"name": "Standard_ZRS"}}),
     ("storage:BlobServiceProperties", {"accountName": "visiontraining", "isVersioningEnabled": True}),
+    (
+        "storage:ManagementPolicy",
+        {
+            "accountName": "visiontraining",
+            "managementPolicyName": "default",
+            "policy": {
+                "rules": [
+                    {
+                        "name": "delete-former-versions",
+                        "type": "Lifecycle",
+                        "definition": {
+                            "actions": {"version": {"delete": {"daysAfterCreationGreaterThan": 6}}},
+                            "filters": {"blobTypes": ["blockBlob"]},
+                        },
+                    }
+                ]
+            },
+        },
+    ),
     ("storage:BlobContainer", {"accountName": "visiontraining", "containerName": "training", "publicAccess": "None"}),
     ("storage:Blob", {"accountName": "visiontraining", "containerName": "training", "blobName": "a.png", "type": "Block"}),
     ("managedidentity:UserAssignedIdentity", {"resourceName": "engine"}),

@@ -115,6 +115,48 @@ def test_a_subnet_may_stand_in_its_network(caller: Caller) -> None:
         caller.provider.delete("azure-native:network:VirtualNetwork", network)
 
 
+RESTORABLE: Values = {
+    "deleteRetentionPolicy": {"enabled": True, "days": 14},
+    "isVersioningEnabled": True,
+    "changeFeed": {"enabled": True},
+    "restorePolicy": {"enabled": True, "days": 13},
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"isVersioningEnabled": False},
+        {"changeFeed": None},
+        {"deleteRetentionPolicy": {"enabled": False}},
+        {"deleteRetentionPolicy": {"enabled": True, "days": 13}},
+        {"restorePolicy": {"enabled": True, "days": 0}},
+    ],
+)
+def test_containers_are_restored_with_all_that_a_restore_needs(with_container: Caller, changes: Values) -> None:
+    with_container.refused("InvalidValuesForRequestParameters", "storage:BlobServiceProperties", **RESTORABLE | changes)
+    with_container.create("storage:BlobServiceProperties", **RESTORABLE)
+
+
+def test_days_of_restore_are_lowered_before_those_of_soft_delete(with_container: Caller) -> None:
+    kind = "azure-native:storage:BlobServiceProperties"
+    blobs, _ = with_container.create("storage:BlobServiceProperties", **RESTORABLE)
+    inputs = INPUTS["storage:BlobServiceProperties"] | RESTORABLE
+    fewer = inputs | {"restorePolicy": {"enabled": True, "days": 5}}
+    both = fewer | {"deleteRetentionPolicy": {"enabled": True, "days": 6}}
+    with pytest.raises(Failure, match="ContainerOperationFailure"):
+        with_container.provider.update(kind, blobs, both)
+    with_container.provider.update(kind, blobs, fewer)
+    with_container.provider.update(kind, blobs, both)
+
+
+def test_containers_of_a_hierarchical_namespace_are_not_restored(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.refused("SftpRequiresHns", "storage:StorageAccount", isSftpEnabled=True)
+    caller.create("storage:StorageAccount", isHnsEnabled=True)
+    caller.refused("ConflictFeatureEnabled", "storage:BlobServiceProperties", **RESTORABLE)
+
+
 def test_names_are_taken_once(with_container: Caller) -> None:
     with_container.refused("AlreadyExists", "storage:BlobContainer")
     with_container.create("resources:ResourceGroup", resourceGroupName="other")
