@@ -1,11 +1,23 @@
-"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: permissions, roles, deleted accounts."""
+"""What is asked of Azure Resource Manager: permissions, roles, deleted accounts, and the restore of blobs."""
 
+import json
 import re
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from tests.stacks.azure.authority import Authority, NotAToken
-from tests.stacks.azure.directory import RESOURCE_GROUP, VISION_ACCOUNT, Assignment, Directory, SharedFolder, is_within
+from tests.stacks.azure.directory import (
+    RESOURCE_GROUP,
+    STORAGE_ACCOUNT,
+    VISION_ACCOUNT,
+    Assignment,
+    Directory,
+    SharedFolder,
+    is_within,
+)
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
+from tests.stacks.azure.history import NotRestorable
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
@@ -18,6 +30,10 @@ _DELETED_ACCOUNT = re.compile(
     r"/resourceGroups/(?P<group>[^/]+)/deletedAccounts/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
+_ACCOUNTS = re.compile(
+    r"(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.Storage/storageAccounts", re.IGNORECASE
+)
+_RESTORE = re.compile(rf"(?P<account>{_ACCOUNTS.pattern}/[^/]+)/restoreBlobRanges", re.IGNORECASE)
 _GROUP = re.compile(r"(?P<id>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))(/.*)?", re.IGNORECASE)
 _FILTER = re.compile(r"atScope\(\)|assignedTo\('(?P<assigned>[^']+)'\)|principalId eq '(?P<principal>[^']+)'")
 
@@ -31,16 +47,20 @@ class Refused(Exception):
 
 
 class ManagementEndpoint:
-    def __init__(self, shared: SharedFolder, authority: Authority) -> None:
+    def __init__(self, shared: SharedFolder, authority: Authority, restore: Callable[[str, Mapping[str, Any]], None]) -> None:
+        """Args:
+        restore: brings blobs of an account back to a point in time. Raises NotRestorable.
+        """
         self._shared = shared
         self._authority = authority
+        self._restore = restore
         self._server = Server(self._respond, host=AZURE_HOST, context=authority.server_context())
         self.url, self.port = self._server.url, self._server.port
 
     def stop(self) -> None:
         self._server.stop()
 
-    def _respond(self, call: Call, _body: Body) -> Answer:
+    def _respond(self, call: Call, body: Body) -> Answer:
         try:
             object_id = self._authority.claims(call.headers.get("authorization"), *AUDIENCES)["oid"]
         except NotAToken as error:
@@ -49,8 +69,17 @@ class ManagementEndpoint:
                 {"error": {"code": "InvalidAuthenticationToken", "message": f"The access token is invalid: {error}."}},
                 {"WWW-Authenticate": 'Bearer authorization_uri="https://login.windows.net/"'},
             )
+        directory = self._shared.directory()
         try:
-            return Answer.of(200, reply(call, object_id, self._shared.directory()))
+            if call.method == "POST" and (match := _RESTORE.fullmatch(call.path)):
+                _check(directory, object_id, "Microsoft.Storage/storageAccounts/restoreBlobRanges/action", match["account"])
+                wanted = json.loads(body.read())
+                try:
+                    self._restore(match["account"], wanted)
+                except NotRestorable as error:
+                    raise Refused(409, error.code, str(error)) from None
+                return Answer.of(200, {"status": "Complete", "restoreId": str(uuid.uuid4()), "parameters": wanted})
+            return Answer.of(200, reply(call, object_id, directory))
         except Refused as refused:
             return refused.answer
 
@@ -64,6 +93,10 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)
+    if match := _ACCOUNTS.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Storage/storageAccounts/read", call.path)
+        accounts = [found for found in directory.of_type(STORAGE_ACCOUNT) if is_within(found.id, match["group"])]
+        return {"value": [{"id": found.id, "name": found.name} for found in accounts]}
     match = _AUTHORIZATION.fullmatch(call.path)
     if match is None:
         raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")

@@ -44,7 +44,7 @@ class AzureWorld:
         self._closing.callback(self.identities.stop)
         self.storage = StorageFront(shared, self.authority, folder / "storage")
         self._closing.callback(self.storage.stop)
-        self.management = ManagementEndpoint(shared, self.authority)
+        self.management = ManagementEndpoint(shared, self.authority, self.storage.restore)
         self._closing.callback(self.management.stop)
         self.proxy = Proxy(dict.fromkeys(NAMES, (AZURE_HOST, self.management.port)))
         self._closing.callback(self.proxy.stop)
