@@ -32,21 +32,16 @@ def make_workspace(settings: StackSettings, stack: str) -> Workspace:
 
 def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
     try:
-        from vision_customization.components.azure.args import AzureArgs, DatabaseSize, EngineSize
+        from vision_customization.components.azure.args import AzureArgs
         from vision_customization.components.azure.workspace import AzureWorkspace
+        from vision_customization.components.given import args_of
     except ModuleNotFoundError as error:
         raise pulumi.RunError(f"{error.name} is not installed. Run `make setup STACK={stack}`") from None
-    given = settings.model_dump(exclude={"name", "names", "engine", "database"})
+    given = settings.model_dump(exclude={"name", "names"})
+    names = settings.names.model_dump(exclude_none=True)
     try:
         return AzureWorkspace(
-            "vision",
-            AzureArgs(
-                base=settings.name or f"vision-{stack}",
-                names=settings.names.model_dump(exclude_none=True),
-                engine=EngineSize(**settings.engine.model_dump()),
-                database=DatabaseSize(**settings.database.model_dump()),
-                **given,
-            ),
+            "vision", args_of(AzureArgs, {**given, "base": settings.name or f"vision-{stack}", "names": names})
         )
     except NameNotAllowed as error:
         raise pulumi.RunError(f"stacks/Pulumi.{stack}.yaml: azure: {error}") from None

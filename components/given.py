@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 Args = TypeVar("Args")
 
@@ -16,5 +16,10 @@ def args_of(kind: type[Args], given: Args | Mapping[str, Any]) -> Args:
     if not isinstance(given, Mapping):
         return given
     hints = get_type_hints(kind)
-    nested = {field.name for field in fields(kind) if is_dataclass(hints[field.name])}  # type: ignore[arg-type]
-    return kind(**{name: args_of(hints[name], value) if name in nested else value for name, value in given.items()})
+    nested = {field.name: found for field in fields(kind) if (found := _dataclass_in(hints[field.name]))}  # type: ignore[arg-type]
+    return kind(**{name: args_of(nested[name], value) if name in nested else value for name, value in given.items()})
+
+
+def _dataclass_in(hint: Any) -> type | None:  # noqa: ANN401 - a type, or a union of types
+    """The dataclass that a field of this type holds, also where it may be None."""
+    return next((kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and is_dataclass(kind)), None)

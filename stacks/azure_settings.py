@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from vision_customization.components.azure.existing import ArmId
+
 
 class Settings(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
@@ -69,6 +71,20 @@ class DatabaseSizeSettings(Settings):
         return self
 
 
+class ExistingGroupSettings(Settings):
+    """A resource group that is there already."""
+
+    existing: str
+    """Its name."""
+
+
+class ExistingSettings(Settings):
+    """A resource that is there already, in the stack's own subscription."""
+
+    existing: str
+    """Its ARM id."""
+
+
 class AzureSettings(Settings):
     """Platform `azure`."""
 
@@ -78,6 +94,14 @@ class AzureSettings(Settings):
     """The engine's container image, preferably with its digest."""
     registry: str | None = None
     """A registry that the engine's identity may pull from (`contoso.azurecr.io`); none for a public image."""
+    container_registry: ExistingSettings | None = None
+    """That registry's id: then the stack assigns the engine's identity the role AcrPull on it."""
+    resource_group: ExistingGroupSettings | None = None
+    """The group to make everything in; by default, the stack makes one."""
+    log_workspace: ExistingSettings | None = None
+    """The Log Analytics workspace to send logs to; by default, the stack makes one."""
+    identity: ExistingSettings | None = None
+    """The user-assigned identity of the engine; by default, the stack makes one."""
     location: Literal["eastus", "westus2", "westeurope"] = "eastus"
     """The regions that had model customization."""
     names: AzureNameSettings = AzureNameSettings()
@@ -113,6 +137,8 @@ class AzureSettings(Settings):
     """Who is told of a failed training."""
     deployer_type: Literal["User", "ServicePrincipal", "Group"] | None = None
     """The principal type of the deploying identity, if its token does not state it: a person, or a pipeline's identity."""
+    assign_deployer: bool = True
+    """Assign the deployer the role to upload; without it, it must have one that reaches the training container."""
     role_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 30
     """How long to wait for a new role to take effect."""
     tags: dict[str, str] = {}
@@ -124,6 +150,19 @@ class AzureSettings(Settings):
                 f"restoreDays is {self.restore_days}: must be less than softDeleteDays ({self.soft_delete_days}), since a "
                 "restore needs the blobs that were deleted or overwritten"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _existing_resources_have_their_types(self) -> Self:
+        for name, found, arm_type in (
+            ("containerRegistry", self.container_registry, "Microsoft.ContainerRegistry/registries"),
+            ("logWorkspace", self.log_workspace, "Microsoft.OperationalInsights/workspaces"),
+            ("identity", self.identity, "Microsoft.ManagedIdentity/userAssignedIdentities"),
+        ):
+            if found is not None:
+                ArmId.of(f"{name}.existing", found.existing, arm_type)
+        if self.container_registry is not None and self.registry is None:
+            raise ValueError("containerRegistry needs registry, its login server, like contoso.azurecr.io")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ from stacks.azure_settings import (
     AzureSettings,
     DatabaseSizeSettings,
     EngineSizeSettings,
+    ExistingGroupSettings,
+    ExistingSettings,
     Settings,
 )
 from stacks.written_names import misread_keys, unproven
@@ -271,5 +273,9 @@ _SHAPES: dict[str, type[Settings]] = {
     "names": AzureNameSettings,
     "engine": EngineSizeSettings,
     "database": DatabaseSizeSettings,
+    "resourceGroup": ExistingGroupSettings,
+    "containerRegistry": ExistingSettings,
+    "logWorkspace": ExistingSettings,
+    "identity": ExistingSettings,
 }
 """The settings class of the values below each key."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.network import ADDRESS_PREFIX
 from vision_customization.components.azure.vision_account import LOCATIONS
 
@@ -42,7 +43,10 @@ class AzureArgs:
     `studio`: whether the engine serves the Studio, its web pages; `studio_client_id`: the app registration that signs in there;
     `studio_labelling`: whether people may label there, for which the engine may add blobs to the training container.
     `novel_samples`: how many images that a classifier finds novel the engine keeps, and for how many days.
-    `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
+    `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image;
+    `container_registry`: that registry's id, if the engine's identity is to be assigned the role AcrPull on it.
+    `resource_group`, `log_workspace`, `identity`: those that are there already, instead of ones that the stack makes.
+    `assign_deployer`: whether the deployer is assigned the role to upload; without it, it must have one.
     """
 
     base: str
@@ -50,6 +54,10 @@ class AzureArgs:
     location: str = LOCATIONS[0]
     names: dict[str, str] = field(default_factory=dict)
     registry: str | None = None
+    container_registry: Existing | None = None
+    resource_group: Existing | None = None
+    log_workspace: Existing | None = None
+    identity: Existing | None = None
     engine: EngineSize = field(default_factory=EngineSize)
     database: DatabaseSize = field(default_factory=DatabaseSize)
     storage_sku: str = "Standard_LRS"
@@ -68,5 +76,6 @@ class AzureArgs:
     restore: bool = False
     alert_emails: list[str] = field(default_factory=list)
     deployer_type: str | None = None
+    assign_deployer: bool = True
     role_timeout_minutes: float = 30
     tags: dict[str, str] = field(default_factory=dict)

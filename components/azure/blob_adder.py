@@ -24,9 +24,9 @@ class BlobAdder(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        subscription_id: str,
+        subscription_id: pulumi.Input[str],
         group_id: pulumi.Input[str],
-        account_name: str,
+        account_name: pulumi.Input[str],
         scope: pulumi.Input[str],
         principal_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
@@ -47,7 +47,7 @@ class BlobAdder(pulumi.ComponentResource):
             role_definition_id=pulumi.Output.concat(
                 group_id, "/providers/Microsoft.Storage/storageAccounts/", account_name
             ).apply(adder_id),
-            role_name=f"{LABEL} ({account_name})",
+            role_name=pulumi.Output.concat(LABEL, " (", account_name, ")"),
             role_type="CustomRole",
             description="Reads blobs and adds new ones, but neither overwrites nor deletes any.",
             # The empty lists are in Azure's answer, too: without them, a refresh would show a difference.
@@ -65,7 +65,7 @@ class BlobAdder(pulumi.ComponentResource):
             principal_id=principal_id,
             principal_type="ServicePrincipal",
             # By the definition's name, so that the definition is created before the assignment and deleted after it.
-            role_definition_id=definition.name.apply(lambda guid: definition_id(subscription_id, guid)),
+            role_definition_id=pulumi.Output.all(subscription_id, definition.name).apply(lambda known: definition_id(*known)),
             role_assignment_name=pulumi.Output.all(scope, principal_id, definition.name).apply(
                 lambda known: assignment_name(known[0], known[1], known[2])
             ),

@@ -28,7 +28,7 @@ class EngineDatabaseArgs:
     """
 
     place: Place
-    server_name: str
+    server_name: pulumi.Input[str]
     size: DatabaseSize = field(default_factory=DatabaseSize)
     subnet_id: pulumi.Input[str] | None = None
     zone_id: pulumi.Input[str] | None = None

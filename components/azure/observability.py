@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import monitor, operationalinsights
 
+from vision_customization.components.azure.existing import ArmId
 from vision_customization.components.azure.place import Place
+
+WORKSPACE_TYPE = "Microsoft.OperationalInsights/workspaces"
 
 FAILED_TRAININGS = """\
 ContainerAppConsoleLogs_CL
@@ -17,11 +20,12 @@ ContainerAppConsoleLogs_CL
 
 @dataclass(frozen=True)
 class ObservabilityArgs:
-    """The arguments of the Log Analytics workspace."""
+    """The arguments of the Log Analytics workspace; `existing`: the ARM id of one that is there already."""
 
     place: Place
     workspace_name: str
     retention_days: int = 30
+    existing: pulumi.Input[str] | None = None
 
 
 class Observability(pulumi.ComponentResource):
@@ -37,9 +41,17 @@ class Observability(pulumi.ComponentResource):
         super().__init__("vision-customization:index:Observability", name, None, opts)
         self._name, self._place = name, args.place
         self._child = pulumi.ResourceOptions(parent=self)
-        workspace = self._workspace(args)
-        self.workspace_id, self.customer_id = workspace.id, workspace.customer_id
-        self.shared_key = self._shared_key(workspace)
+        if args.existing is None:
+            workspace = self._workspace(args)
+            self.workspace_id, self.customer_id = workspace.id, workspace.customer_id
+            self.shared_key = self._shared_key(args.place.resource_group_name, workspace.name)
+        else:
+            self.workspace_id = pulumi.Output.from_input(args.existing)
+            known = self.workspace_id.apply(lambda given: ArmId.of("log workspace", given, WORKSPACE_TYPE))
+            self.customer_id = operationalinsights.get_workspace_output(
+                resource_group_name=known.resource_group, workspace_name=known.name, opts=pulumi.InvokeOptions(parent=self)
+            ).customer_id
+            self.shared_key = self._shared_key(known.resource_group, known.name)
         self.register_outputs({"workspaceId": self.workspace_id})
 
     def watch(self, what: str, resource_id: pulumi.Input[str], metrics: str = "AllMetrics") -> None:
@@ -99,10 +111,10 @@ class Observability(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _shared_key(self, workspace: operationalinsights.Workspace) -> pulumi.Output[str]:
+    def _shared_key(self, group: pulumi.Input[str], workspace: pulumi.Input[str]) -> pulumi.Output[str]:
         keys = operationalinsights.get_shared_keys_output(
-            resource_group_name=self._place.resource_group_name,
-            workspace_name=workspace.name,
+            resource_group_name=group,
+            workspace_name=workspace,
             opts=pulumi.InvokeOptions(parent=self),
         )
         return pulumi.Output.secret(keys.apply(lambda found: found.primary_shared_key or ""))

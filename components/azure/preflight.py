@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import FORBIDDEN, NOT_FOUND
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,12 +23,15 @@ MANAGEMENT_ENDPOINT = "https://management.azure.com"
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
+MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
+MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
+MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
 MAKE_RESOURCES = (
-    "Microsoft.Resources/subscriptions/resourceGroups/write",
+    MAKE_GROUP,
     "Microsoft.CognitiveServices/accounts/write",
     "Microsoft.Storage/storageAccounts/write",
-    "Microsoft.ManagedIdentity/userAssignedIdentities/write",
-    "Microsoft.OperationalInsights/workspaces/write",
+    MAKE_IDENTITY,
+    MAKE_LOGS,
     "Microsoft.App/managedEnvironments/write",
     "Microsoft.App/containerApps/write",
     "Microsoft.DBforPostgreSQL/flexibleServers/write",
@@ -81,44 +85,123 @@ def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
     )
 
 
+def wanted_actions(
+    *, group: bool = True, logs: bool = True, identity: bool = True, networks: bool = False, defines_role: bool = False
+) -> list[str]:
+    """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
+    given = {
+        MAKE_GROUP: not group,
+        MAKE_IDENTITY: not identity,
+        MAKE_LOGS: not logs,
+    }
+    made = [action for action in MAKE_RESOURCES if not given.get(action)]
+    return [*made, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
+
+
 def check_caller(
-    client: "AuthorizationManagementClient",
-    caller: Caller,
-    assignments: Sequence[Any],
-    resource_group: str,
-    *,
-    networks: bool,
-    defines_role: bool,
-) -> None:
-    """Raises NotAllowed, naming the role that is missing. `assignments` are the caller's."""
+    client: "AuthorizationManagementClient", caller: Caller, resource_group: str, actions: Sequence[str], *, existing: bool
+) -> list[str]:
+    """Raises NotAllowed, naming the role that is missing; returns warnings about what Azure did not tell.
+
+    Args:
+        actions: what the caller must be allowed to do in the group.
+        existing: whether the group must be there already. Then the subscription is not asked about anything.
+    """
+    from azure.core.exceptions import HttpResponseError
+
     scope = f"/subscriptions/{caller.subscription_id}/resourceGroups/{resource_group}"
-    wanted = (
-        *MAKE_RESOURCES,
-        *(MAKE_NETWORKS if networks else ()),
-        ASSIGN_ROLES,
-        *((DEFINE_ROLES,) if defines_role else ()),
-    )
-    permissions = _group_permissions(client, resource_group)
-    if permissions is None:
-        scope = f"/subscriptions/{caller.subscription_id}"
-        permissions = _assigned_permissions(client, assignments, scope)
-    if message := refusal(missing_actions(permissions, wanted), scope, caller):
+    try:
+        permissions = _group_permissions(client, resource_group)
+        if permissions is None:
+            if existing:
+                raise NotAllowed(
+                    f"there is no resource group '{resource_group}' in subscription {caller.subscription_id}, or this identity "
+                    "may not see it. Create it, or take `azure.resourceGroup` out of the settings. Nothing was created"
+                )
+            scope = f"/subscriptions/{caller.subscription_id}"
+            permissions = _assigned_permissions(client, assignments_of(client, caller), scope)
+    except HttpResponseError as error:
+        if not (existing and error.status_code == FORBIDDEN):
+            raise
+        return [f"not checked before the update: {caller.object_id} may not ask what it is allowed to do on {scope}"]
+    if message := refusal(missing_actions(permissions, actions), scope, caller):
         raise NotAllowed(message)
+    return []
 
 
-def may_write_blobs(assignments: Sequence[Any], container_id: str, ours: str) -> bool:
-    """Whether one of the caller's assignments, other than `ours` (its GUID), lets it write blobs of the container."""
-    writers = {Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value, Role.STORAGE_BLOB_DATA_OWNER.value}
-    return any(
-        _last(assignment.role_definition_id) in writers
-        and str(assignment.name).lower() != ours
-        and _holds(str(assignment.scope), container_id)
-        for assignment in assignments
+def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence["Use"]) -> list[str]:
+    """Raises NotAllowed for a resource of somebody else that is not there, or that the caller may not use; returns warnings."""
+    from azure.core.exceptions import HttpResponseError
+
+    warnings = []
+    for use in uses:
+        try:
+            permissions = [_permission(found) for found in client.permissions.list_for_resource(**_place_of(use.resource_id))]
+        except HttpResponseError as error:
+            if error.status_code == NOT_FOUND:
+                raise NotAllowed(
+                    f"there is no {use.resource_id}, or this identity may not see it. Nothing was created"
+                ) from None
+            if error.status_code != FORBIDDEN:
+                raise
+            warnings.append(
+                f"not checked before the update: {caller.object_id} may not ask what it is allowed to do on {use.resource_id}"
+            )
+            continue
+        if missing := missing_actions(permissions, use.actions):
+            raise NotAllowed(
+                f"the deploying identity {caller.object_id} lacks the role '{use.role}' on {use.resource_id}. "
+                f"Missing permissions: {', '.join(missing)}. Nothing was created. Its owner can grant it with: az role "
+                f'assignment create --assignee-object-id {caller.object_id} --role "{use.role}" --scope {use.resource_id}'
+            )
+    return warnings
+
+
+def _place_of(resource_id: str) -> dict[str, str]:
+    """The arguments of the SDK for the id of a resource, such as a subnet."""
+    group, _, own = resource_id.partition("/providers/")
+    namespace, *parent, kind, name = own.split("/")
+    return {
+        "resource_group_name": group.rsplit("/", 1)[-1],
+        "resource_provider_namespace": namespace,
+        "parent_resource_path": "/".join(parent),
+        "resource_type": kind,
+        "resource_name": name,
+    }
+
+
+def check_assigned_by_hand(client: "AuthorizationManagementClient", caller: Caller, container_id: str) -> None:
+    """Raises NotAllowed if the caller may write the container's blobs by an assignment on it that is not the program's.
+
+    Azure refuses a second assignment of the same role to the same principal on the same scope, under whatever name.
+    """
+    ours = assignment_name(container_id, caller.object_id, Role.STORAGE_BLOB_DATA_CONTRIBUTOR)
+    if other := assigned_by_hand(assignments_in_group(client, caller, container_id.split("/")[4]), container_id, ours):
+        raise NotAllowed(
+            f"{caller.object_id} has the role 'Storage Blob Data Contributor' on {container_id} already, by the assignment "
+            f"{other}. Remove it, or set `azure.assignDeployer: false`. Nothing was created"
+        )
+
+
+def assigned_by_hand(assignments: Sequence[Any], container_id: str, ours: str) -> str | None:
+    """The name of an assignment other than `ours` of Storage Blob Data Contributor on just this container."""
+    return next(
+        (
+            str(found.name)
+            for found in assignments
+            if _last(found.role_definition_id) == Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value
+            and str(found.name).lower() != ours
+            and str(found.scope).rstrip("/").lower() == container_id.lower()
+        ),
+        None,
     )
 
 
-def check_deleted_account(token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool:
-    """Whether a soft-deleted Vision account with this name can be restored or purged. Raises NotAllowed."""
+def check_deleted_account(token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool | None:
+    """Whether a soft-deleted Vision account with this name can be restored or purged; None if the caller may not ask.
+
+    Raises NotAllowed.
+    """
     import requests
 
     url = (
@@ -137,6 +220,8 @@ def check_deleted_account(token: str, caller: Caller, location: str, resource_gr
         raise NotAllowed(
             f"{urlsplit(MANAGEMENT_ENDPOINT).netloc} cannot be reached ({type(error).__name__}). Is this machine online?"
         ) from None
+    if answer.status_code == FORBIDDEN:
+        return None
     if answer.status_code not in (requests.codes.ok, requests.codes.not_found):
         raise NotAllowed(
             f"Azure answered {answer.status_code} to the question whether a deleted Vision account blocks the name '{account}'"
@@ -166,31 +251,54 @@ def deleted_account_message(account: str, location: str, resource_group: str) ->
 
 
 @dataclass(frozen=True)
+class Use:
+    """What a program does with a resource that is there already: its ARM id, the actions, and a built-in role that has them."""
+
+    resource_id: str
+    actions: Sequence[str]
+    role: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a program is going to make.
+
+    Attributes:
+        existing_group: whether the resource group must be there already; then only the group is asked about.
+        actions: what the deployer must be allowed to do in the group.
+        uses: resources of somebody else.
+        vision_account: a name; None if none is made. `vision_location`: its region.
+        container_id: ARM id of the training container.
+        assigns_deployer: whether the program assigns the deployer the role to upload there.
+        restore: restore a soft-deleted Vision account of that name.
+    """
+
+    resource_group: str
+    existing_group: bool
+    actions: Sequence[str]
+    uses: Sequence[Use]
+    vision_account: str | None
+    vision_location: str
+    container_id: str
+    assigns_deployer: bool
+    restore: bool
+
+
+@dataclass(frozen=True)
 class Found:
     """The result of a preflight.
 
-    `restore`: a deleted account can be restored. `writes_blobs`: the caller has a role of its own to write blobs.
-    `caller_type`: whether a person or an application deploys.
+    `restore`: a deleted account can be restored. `caller_type`: whether a person or an application deploys.
+    `warnings`: what could not be checked.
     """
 
     restore: bool
-    writes_blobs: bool
     caller_type: str
+    warnings: Sequence[str] = ()
 
 
-def preflight(
-    credential: "TokenCredential",
-    caller: Caller,
-    *,
-    resource_group: str,
-    location: str,
-    account: str,
-    container_id: str,
-    networks: bool,
-    defines_role: bool,
-    restore: bool,
-) -> Found:
-    """Run all checks. `networks` and `defines_role` say whether the program creates networks, and a custom role.
+def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> Found:
+    """Run all checks.
 
     Raises:
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
@@ -198,23 +306,33 @@ def preflight(
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
+    group = wanted.resource_group
     try:
         with open_client(credential, caller.subscription_id) as client:
-            assignments = assignments_of(client, caller)
-            check_caller(client, caller, assignments, resource_group, networks=networks, defines_role=defines_role)
-            ours = assignment_name(container_id, caller.object_id, Role.STORAGE_BLOB_DATA_CONTRIBUTOR)
-            writes_blobs = may_write_blobs(assignments, container_id, ours)
+            warnings = check_caller(client, caller, group, wanted.actions, existing=wanted.existing_group)
+            warnings += check_existing(client, caller, wanted.uses)
+            if wanted.assigns_deployer:
+                check_assigned_by_hand(client, caller, wanted.container_id)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
-        deleted = check_deleted_account(token, caller, location, resource_group, account)
+        deleted: bool | None = False
+        if wanted.vision_account is not None:
+            deleted = check_deleted_account(token, caller, wanted.vision_location, group, wanted.vision_account)
     except ClientAuthenticationError as error:
         raise NotAllowed(f"no Entra identity for the preflight check. Log in with `az login` ({error.message})") from None
     except AzureError as error:
-        raise NotAllowed(
-            f"{urlsplit(MANAGEMENT_ENDPOINT).netloc} did not say what this identity may do: {error.message}"
-        ) from None
-    if deleted and not restore:
-        raise AccountDeleted(deleted_account_message(account, location, resource_group))
-    return Found(restore=deleted, writes_blobs=writes_blobs, caller_type=caller_type(token))
+        host = urlsplit(MANAGEMENT_ENDPOINT).netloc
+        raise NotAllowed(f"{host} did not say what this identity may do: {error.message}") from None
+    if deleted is None:
+        if not wanted.existing_group:
+            raise NotAllowed(_may_not_ask_for_deleted(caller, wanted))
+        warnings.append(f"not checked before the update: {_may_not_ask_for_deleted(caller, wanted)}")
+    if deleted and not wanted.restore:
+        raise AccountDeleted(deleted_account_message(str(wanted.vision_account), wanted.vision_location, group))
+    return Found(restore=bool(deleted), caller_type=caller_type(token), warnings=warnings)
+
+
+def _may_not_ask_for_deleted(caller: Caller, wanted: Wanted) -> str:
+    return f"{caller.object_id} may not ask whether a deleted Vision account blocks the name '{wanted.vision_account}'"
 
 
 def open_client(credential: "TokenCredential", subscription_id: str) -> "AuthorizationManagementClient":
@@ -248,6 +366,18 @@ def _assigned_permissions(client: "AuthorizationManagementClient", assignments: 
 def assignments_of(client: "AuthorizationManagementClient", caller: Caller) -> list[Any]:
     """The caller's assignments in the subscription and above it, including those through groups."""
     return list(client.role_assignments.list_for_subscription(filter=f"assignedTo('{caller.object_id}')"))
+
+
+def assignments_in_group(client: "AuthorizationManagementClient", caller: Caller, resource_group: str) -> list[Any]:
+    """The caller's assignments in a resource group; none if there is no such group, or the caller may not ask."""
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        return list(client.role_assignments.list_for_resource_group(resource_group, filter=f"assignedTo('{caller.object_id}')"))
+    except HttpResponseError as error:
+        if error.status_code in (FORBIDDEN, NOT_FOUND):
+            return []
+        raise
 
 
 def _permission(found: Any) -> Permission:  # noqa: ANN401 - the SDK's model

@@ -1,4 +1,4 @@
-"""BlobReader, BlobContributor, VisionUser: one role for one identity, on the smallest scope."""
+"""BlobReader, BlobContributor, VisionUser, ImagePuller: one role for one identity, on the smallest scope."""
 
 from typing import ClassVar
 
@@ -18,10 +18,10 @@ class RoleGrant(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        subscription_id: str,
+        subscription_id: pulumi.Input[str],
         scope: pulumi.Input[str],
         principal_id: pulumi.Input[str],
-        principal_type: str = "ServicePrincipal",
+        principal_type: pulumi.Input[str] = "ServicePrincipal",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """
@@ -37,7 +37,7 @@ class RoleGrant(pulumi.ComponentResource):
             scope=scope,
             principal_id=principal_id,
             principal_type=principal_type,
-            role_definition_id=self.role.definition_id(subscription_id),
+            role_definition_id=pulumi.Output.from_input(subscription_id).apply(self.role.definition_id),
             role_assignment_name=pulumi.Output.all(scope, principal_id).apply(
                 lambda known: assignment_name(known[0], known[1], self.role)
             ),
@@ -64,3 +64,9 @@ class VisionUser(RoleGrant):
     """Cognitive Services User for an identity on a Vision account: it may call the prebuilt features."""
 
     role = Role.COGNITIVE_SERVICES_USER
+
+
+class ImagePuller(RoleGrant):
+    """AcrPull for an identity on a container registry: it may pull images."""
+
+    role = Role.ACR_PULL

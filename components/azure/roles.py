@@ -13,11 +13,14 @@ class Role(StrEnum):
     STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
     STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
     STORAGE_BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+    ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
     COGNITIVE_SERVICES_USER = "a97b65f3-24c7-4388-baec-2e87135dc908"
 
     @property
     def label(self) -> str:
         """The name in the portal: `Storage Blob Data Reader`."""
+        if self is Role.ACR_PULL:
+            return "AcrPull"
         return self.name.replace("_", " ").title()
 
     def definition_id(self, subscription_id: str) -> str:

@@ -28,7 +28,7 @@ class TrainingStorageArgs:
     """
 
     place: Place
-    account_name: str
+    account_name: pulumi.Input[str]
     sku: str = "Standard_LRS"
     soft_delete_days: int = 7
     restore_days: int | None = None

@@ -26,9 +26,9 @@ class VisionAccountArgs:
 
     place: Place
     account_name: str
-    subdomain: str
+    subdomain: pulumi.Input[str]
     public_network: bool = True
-    restore: bool = False
+    restore: pulumi.Input[bool] = False
     protect: bool = False
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class VisionAccount(pulumi.ComponentResource):
                 public_network_access="Enabled" if args.public_network else "Disabled",
                 network_acls=cognitiveservices.NetworkRuleSetArgs(default_action="Allow" if args.public_network else "Deny"),
                 restrict_outbound_network_access=False,
-                restore=True if args.restore else None,
+                restore=pulumi.Output.from_input(args.restore).apply(lambda restores: True if restores else None),
             ),
             tags=args.place.tags,
             # Only a create restores; without this, removing the setting would show up as a difference.

@@ -1,21 +1,23 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, resources
 
-from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
+from vision_customization.components.azure.existing import ArmId
 from vision_customization.components.azure.names import AzureNames
 from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
 from vision_customization.components.azure.place import Place
-from vision_customization.components.azure.preflight import Caller, Found, preflight
-from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, RoleGrant, VisionUser
+from vision_customization.components.azure.preflight import ASSIGN_ROLES, Use, wanted_actions
+from vision_customization.components.azure.preflight_resource import Preflight
+from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
@@ -24,12 +26,23 @@ from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
 from vision_customization.customization.resources import Service, TrainingContainer
 
+IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A user-assigned identity: its ARM id, the id of its application, and its object id."""
+
+    id: pulumi.Output[str]
+    client_id: pulumi.Output[str]
+    principal_id: pulumi.Output[str]
+
 
 class AzureWorkspace(pulumi.ComponentResource):
     """Vision account, training storage, and the engine with its database, in one resource group.
 
-    Before it creates anything, also in a preview, it asks Azure whether the caller may do so. `container` is known only once
-    the engine's identity and the deploying identity can read it.
+    Before it creates anything, also in a preview, its `Preflight` asks Azure whether the caller may do so. `container` is known
+    only once the engine's identity and the deploying identity can read it.
     """
 
     endpoint: pulumi.Output[str]
@@ -42,19 +55,21 @@ class AzureWorkspace(pulumi.ComponentResource):
     def __init__(self, name: str, args: AzureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:AzureWorkspace", name, None, opts)
         self._name, self._args = name, (args := args_of(AzureArgs, args))
-        self._child = pulumi.ResourceOptions(parent=self)
-        config = authorization.get_client_config()
-        self._caller, self._tenant_id = Caller(config.subscription_id, config.object_id), config.tenant_id
-        self._names = AzureNames.of(args.base, config.subscription_id, args.names)
+        self._client = authorization.get_client_config_output(pulumi.InvokeOptions(parent=self))
+        # Only the names that are unique in all of Azure depend on the subscription.
+        self._names = AzureNames.of(args.base, "", args.names)
+        self._unique = self._client.apply(lambda client: AzureNames.of(args.base, client.subscription_id, args.names))
         self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
-        found = self._ask_first()
+        self._child = pulumi.ResourceOptions(parent=self)
+        preflight = self._preflight()
+        # A component waits for what it depends on, and its children wait for it.
+        self._child = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
 
-        group = self._group()
-        self.resource_group = group.name
+        group_id, self.resource_group = self._group()
         self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
-        observability = self._observability()
-        vision = self._vision(network, found)
+        observability = self._observability(preflight)
+        vision = self._vision(network, preflight)
         self.vision_endpoint = vision.endpoint
         storage = self._storage(network)
         database = self._database(network)
@@ -67,12 +82,14 @@ class AzureWorkspace(pulumi.ComponentResource):
         observability.watch("database", database.server_id)
         observability.alert(self._names.worker, args.alert_emails)
 
-        identity = self._identity()
+        identity = self._identity(preflight)
         reads, writes = self._roles(storage, vision, identity.principal_id)
         if args.studio_labelling:
-            self._adder(group, storage, identity.principal_id)
+            self._adder(group_id, storage, identity.principal_id)
+        if args.container_registry is not None:
+            names.append(self._grant(ImagePuller, "engine-pulls", args.container_registry.existing, identity.principal_id))
         engine = self._engine(network, names, observability, vision, storage, database, identity)
-        deployer = self._deployer_access(storage, found)
+        deployer = self._deployer_access(storage, preflight)
         can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
         can_read = self._engine_access("reads", engine, deployer.container_url, reads)
         assert engine.key is not None
@@ -91,35 +108,69 @@ class AzureWorkspace(pulumi.ComponentResource):
             }
         )
 
-    def _ask_first(self) -> Found:
-        from azure.identity import DefaultAzureCredential
+    def _preflight(self) -> Preflight:
+        args = self._args
+        group = args.resource_group.existing if args.resource_group else self._names.resource_group
+        container_id = pulumi.Output.format(
+            "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.Storage/storageAccounts/{2}/blobServices/default/containers/{3}",
+            self._client.subscription_id,
+            group,
+            self._unique.storage_account,
+            TRAINING,
+        )
+        return Preflight(
+            f"{self._name}-preflight",
+            subscription_id=self._client.subscription_id,
+            object_id=self._client.object_id,
+            resource_group=group,
+            existing_group=args.resource_group is not None,
+            actions=wanted_actions(
+                group=args.resource_group is None,
+                logs=args.log_workspace is None,
+                identity=args.identity is None,
+                networks=args.private_network,
+                defines_role=args.studio_labelling,
+            ),
+            uses=self._uses(),
+            vision_account=self._names.vision_account,
+            vision_location=args.location,
+            container_id=container_id,
+            assigns_deployer=args.assign_deployer,
+            restore=args.restore,
+            caller_type=args.deployer_type,
+            opts=self._child,
+        )
 
-        names, subscription = self._names, self._caller.subscription_id
-        group = f"/subscriptions/{subscription}/resourceGroups/{names.resource_group}"
-        account = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.storage_account}"
-        try:
-            return preflight(
-                DefaultAzureCredential(),
-                self._caller,
-                resource_group=names.resource_group,
-                location=self._args.location,
-                account=names.vision_account,
-                container_id=f"{account}/blobServices/default/containers/{TRAINING}",
-                networks=self._args.private_network,
-                defines_role=self._args.studio_labelling,
-                restore=self._args.restore,
+    def _uses(self) -> list[Use]:
+        """What the program does with resources of somebody else."""
+        args = self._args
+        uses = []
+        if args.log_workspace is not None:
+            keys = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
+            uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor"))
+        if args.identity is not None:
+            assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+            uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
+        if args.container_registry is not None:
+            uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
+        return uses
+
+    def _group(self) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """Id and name of the resource group."""
+        if self._args.resource_group is not None:
+            name = self._args.resource_group.existing
+            return (
+                pulumi.Output.format("/subscriptions/{0}/resourceGroups/{1}", self._client.subscription_id, name),
+                pulumi.Output.from_input(name),
             )
-        except VisionError as error:
-            raise pulumi.RunError(str(error)) from None
-
-    def _group(self) -> resources.ResourceGroup:
-        return resources.ResourceGroup(
+        group = resources.ResourceGroup(
             self._name,
             resource_group_name=self._names.resource_group,
             location=self._args.location,
             tags=self._tags,
             opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=self._args.protect)),
         )
+        return group.id, group.name
 
     def _network(self) -> PrivateNetwork | None:
         if not self._args.private_network:
@@ -130,22 +181,28 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _observability(self) -> Observability:
+    def _observability(self, preflight: Preflight) -> Observability:
+        existing = self._args.log_workspace
         return Observability(
             f"{self._name}-logs",
-            ObservabilityArgs(self._place, self._names.log_workspace, self._args.log_retention_days),
+            ObservabilityArgs(
+                self._place,
+                self._names.log_workspace,
+                self._args.log_retention_days,
+                preflight.passed(existing.existing) if existing else None,
+            ),
             self._child,
         )
 
-    def _vision(self, network: PrivateNetwork | None, found: Found) -> VisionAccount:
+    def _vision(self, network: PrivateNetwork | None, preflight: Preflight) -> VisionAccount:
         return VisionAccount(
             f"{self._name}-vision",
             VisionAccountArgs(
                 self._place,
                 account_name=self._names.vision_account,
-                subdomain=self._names.subdomain,
+                subdomain=self._unique.subdomain,
                 public_network=network is None,
-                restore=found.restore,
+                restore=preflight.restores,
                 protect=self._args.protect,
             ),
             self._child,
@@ -156,7 +213,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             f"{self._name}-storage",
             TrainingStorageArgs(
                 self._place,
-                account_name=self._names.storage_account,
+                account_name=self._unique.storage_account,
                 sku=self._args.storage_sku,
                 soft_delete_days=self._args.soft_delete_days,
                 restore_days=self._args.restore_days,
@@ -171,7 +228,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             f"{self._name}-database",
             EngineDatabaseArgs(
                 self._place,
-                server_name=self._names.database_server,
+                server_name=self._unique.database_server,
                 size=self._args.database,
                 subnet_id=network.database_subnet_id if network else None,
                 zone_id=network.database_zone_id if network else None,
@@ -180,8 +237,15 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _identity(self) -> managedidentity.UserAssignedIdentity:
-        return managedidentity.UserAssignedIdentity(
+    def _identity(self, preflight: Preflight) -> Identity:
+        if self._args.identity is not None:
+            id_ = preflight.passed(self._args.identity.existing)
+            known = id_.apply(lambda given: ArmId.of("identity", given, IDENTITY_TYPE))
+            found = managedidentity.get_user_assigned_identity_output(
+                resource_group_name=known.resource_group, resource_name=known.name, opts=pulumi.InvokeOptions(parent=self)
+            )
+            return Identity(id_, found.client_id, found.principal_id)
+        made = managedidentity.UserAssignedIdentity(
             f"{self._name}-engine",
             resource_group_name=self.resource_group,
             resource_name_=self._names.identity,
@@ -189,6 +253,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child,
         )
+        return Identity(made.id, made.client_id, made.principal_id)
 
     def _roles(
         self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]
@@ -200,7 +265,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
         return reads, writes
 
-    def _adder(self, group: resources.ResourceGroup, storage: TrainingStorage, principal_id: pulumi.Output[str]) -> None:
+    def _adder(self, group_id: pulumi.Output[str], storage: TrainingStorage, principal_id: pulumi.Output[str]) -> None:
         """The engine's right to add what people label.
 
         No resource waits until it takes effect: only people use it, and until then the Studio says that the right is missing.
@@ -208,9 +273,9 @@ class AzureWorkspace(pulumi.ComponentResource):
         """
         BlobAdder(
             f"{self._name}-engine-adds",
-            subscription_id=self._caller.subscription_id,
-            group_id=group.id,
-            account_name=self._names.storage_account,
+            subscription_id=self._client.subscription_id,
+            group_id=group_id,
+            account_name=self._unique.storage_account,
             scope=storage.training_id,
             principal_id=principal_id,
             opts=self._child,
@@ -220,13 +285,13 @@ class AzureWorkspace(pulumi.ComponentResource):
         self,
         role: type[RoleGrant],
         what: str,
-        scope: pulumi.Output[str],
+        scope: pulumi.Input[str],
         principal_id: pulumi.Input[str],
-        principal_type: str = "ServicePrincipal",
+        principal_type: pulumi.Input[str] = "ServicePrincipal",
     ) -> RoleGrant:
         return role(
             f"{self._name}-{what}",
-            subscription_id=self._caller.subscription_id,
+            subscription_id=self._client.subscription_id,
             scope=scope,
             principal_id=principal_id,
             principal_type=principal_type,
@@ -241,7 +306,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             return {"VISION_ENGINE_STUDIO": "true"}
         return {
             "VISION_ENGINE_STUDIO": "true",
-            "VISION_ENGINE_ENTRA_TENANT": self._tenant_id,
+            "VISION_ENGINE_ENTRA_TENANT": self._client.tenant_id,
             "VISION_ENGINE_STUDIO_CLIENT_ID": self._args.studio_client_id,
         }
 
@@ -253,7 +318,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         vision: VisionAccount,
         storage: TrainingStorage,
         database: EngineDatabase,
-        identity: managedidentity.UserAssignedIdentity,
+        identity: Identity,
     ) -> Service:
         environment = self._environment(network, observability)
         if network is not None:
@@ -318,12 +383,13 @@ class AzureWorkspace(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _deployer_access(self, storage: TrainingStorage, found: Found) -> BlobAccess:
+    def _deployer_access(self, storage: TrainingStorage, preflight: Preflight) -> BlobAccess:
         """The training container, once the deploying identity's role on it takes effect."""
         role = None
-        if not found.writes_blobs:
-            kind = self._args.deployer_type or found.caller_type
-            role = self._grant(BlobContributor, "deployer-writes", storage.training_id, self._caller.object_id, kind)
+        if self._args.assign_deployer:
+            role = self._grant(
+                BlobContributor, "deployer-writes", storage.training_id, self._client.object_id, preflight.caller_type
+            )
         return BlobAccess(
             f"{self._name}-deployer-access",
             container_url=storage.training_url,

@@ -6,20 +6,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from vision_customization.components.azure.preflight import (
     ASSIGN_ROLES,
     DEFINE_ROLES,
+    MAKE_GROUP,
     MAKE_NETWORKS,
     MAKE_RESOURCES,
     Caller,
     NotAllowed,
-    assignments_of,
+    Use,
+    assigned_by_hand,
     caller_type,
     check_caller,
-    may_write_blobs,
+    check_existing,
     refusal,
+    wanted_actions,
 )
 from vision_customization.components.azure.roles import Role
 
@@ -77,7 +80,7 @@ def assignment(scope: str, role: str, name: str = "a-guid") -> SimpleNamespace:
     ],
 )
 def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
-    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True, defines_role=False)
+    check_caller(asked, CALLER, "vision-dev", wanted_actions(networks=True), existing=False)
 
 
 @pytest.mark.parametrize(
@@ -103,14 +106,14 @@ def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
 )
 def test_a_caller_who_may_not(asked: Any, says: str) -> None:  # noqa: ANN401
     with pytest.raises(NotAllowed, match=says):
-        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False, defines_role=False)
+        check_caller(asked, CALLER, "vision-dev", wanted_actions(), existing=False)
 
 
 def test_networks_are_asked_about_where_they_are_made() -> None:
     asked = client(group=[permission(*MAKE_RESOURCES, ASSIGN_ROLES)])
-    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False, defines_role=False)
+    check_caller(asked, CALLER, "vision-dev", wanted_actions(), existing=False)
     with pytest.raises(NotAllowed, match=MAKE_NETWORKS[0]):
-        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True, defines_role=False)
+        check_caller(asked, CALLER, "vision-dev", wanted_actions(networks=True), existing=False)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +128,9 @@ def test_networks_are_asked_about_where_they_are_made() -> None:
 def test_whoever_lets_people_label_defines_a_role(actions: tuple[str, ...], roles: str) -> None:
     asked = client(group=[permission(*actions)])
     with pytest.raises(NotAllowed, match=f"{roles}.*{DEFINE_ROLES}"):
-        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False, defines_role=True)
+        check_caller(asked, CALLER, "vision-dev", wanted_actions(defines_role=True), existing=False)
     may = client(group=[permission(*MAKE_RESOURCES), permission("Microsoft.Authorization/*")])
-    check_caller(may, CALLER, assignments_of(may, CALLER), "vision-dev", networks=False, defines_role=True)
+    check_caller(may, CALLER, "vision-dev", wanted_actions(defines_role=True), existing=False)
 
 
 def test_a_refusal_says_how_to_go_on() -> None:
@@ -138,23 +141,78 @@ def test_a_refusal_says_how_to_go_on() -> None:
     assert 'az role assignment create --assignee-object-id object-1 --role "Role Based Access Control Administrator"' in message
 
 
+def test_a_group_that_is_there_is_asked_about_alone() -> None:
+    """No right in the subscription is needed, and none to make the group."""
+    actions = wanted_actions(group=False)
+    assert MAKE_GROUP not in actions
+    asked = client(group=[permission(*actions)])
+    assert check_caller(asked, CALLER, "vision-dev", actions, existing=True) == []
+
+
+def test_a_given_group_must_be_there() -> None:
+    asked = client(assignments=[assignment("/", "owner")], definitions={"owner": [OWNER]})
+    with pytest.raises(NotAllowed, match=r"no resource group 'vision-dev' .* take `azure.resourceGroup` out"):
+        check_caller(asked, CALLER, "vision-dev", wanted_actions(group=False), existing=True)
+
+
+def refusing(status: int) -> Any:  # noqa: ANN401 - plays an AuthorizationManagementClient
+    def refuse(*_: object, **__: object) -> list[Any]:
+        error = HttpResponseError(f"status {status}")
+        error.status_code = status
+        raise error
+
+    return SimpleNamespace(permissions=SimpleNamespace(list_for_resource_group=refuse, list_for_resource=refuse))
+
+
+def test_a_given_group_that_does_not_tell_is_a_warning_and_one_to_be_made_an_error() -> None:
+    (warning,) = check_caller(refusing(403), CALLER, "vision-dev", wanted_actions(group=False), existing=True)
+    assert "not checked before the update" in warning
+    with pytest.raises(HttpResponseError):
+        check_caller(refusing(403), CALLER, "vision-dev", wanted_actions(), existing=False)
+
+
+LOGS = "/subscriptions/sub-1/resourceGroups/platform/providers/Microsoft.OperationalInsights/workspaces/logs"
+SHARED_KEYS = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
+
+
+def test_what_is_used_of_others_is_asked_about_where_it_is() -> None:
+    asked: dict[str, str] = {}
+
+    def list_for_resource(**place: str) -> list[Any]:
+        asked.update(place)
+        return [permission("*/read")]
+
+    use = Use(LOGS, [SHARED_KEYS], "Log Analytics Contributor")
+    with pytest.raises(NotAllowed, match=f"lacks the role 'Log Analytics Contributor' on {LOGS}.*{SHARED_KEYS}"):
+        check_existing(SimpleNamespace(permissions=SimpleNamespace(list_for_resource=list_for_resource)), CALLER, [use])
+    assert asked == {
+        "resource_group_name": "platform",
+        "resource_provider_namespace": "Microsoft.OperationalInsights",
+        "parent_resource_path": "",
+        "resource_type": "workspaces",
+        "resource_name": "logs",
+    }
+    with pytest.raises(NotAllowed, match=f"there is no {LOGS}"):
+        check_existing(refusing(404), CALLER, [use])
+    (warning,) = check_existing(refusing(403), CALLER, [use])
+    assert LOGS in warning
+
+
 @pytest.mark.parametrize(
-    ("found", "writes"),
+    ("found", "by_hand"),
     [
         ([], False),
-        ([assignment(CONTAINER, f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], True),
-        ([assignment("/subscriptions/sub-1", f"/x/{Role.STORAGE_BLOB_DATA_OWNER.value}")], True),
-        ([assignment(GROUP.upper(), f"/x/{Role.STORAGE_BLOB_DATA_OWNER.value}")], True),
-        # to read is not to write, an owner of the account reads no blob, and another container is another
+        ([assignment(CONTAINER.upper(), f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], True),
+        # one above the container is no second one on it, and another role or container is another
+        ([assignment(GROUP, f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], False),
         ([assignment(CONTAINER, f"/x/{Role.STORAGE_BLOB_DATA_READER.value}")], False),
-        ([assignment(GROUP, "/x/8e3af657-a8ff-443c-a75c-2fe8c4bcb635")], False),
         ([assignment(f"{CONTAINER}-2", f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], False),
-        # the assignment that this program makes: without it there would be none
+        # the assignment that this program makes
         ([assignment(CONTAINER, f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}", "OURS")], False),
     ],
 )
-def test_whether_the_caller_writes_blobs_already(found: list[Any], writes: bool) -> None:
-    assert may_write_blobs(assignments_of(client(assignments=found), CALLER), CONTAINER, "ours") is writes
+def test_whether_somebody_assigned_the_role_by_hand(found: list[Any], by_hand: bool) -> None:
+    assert (assigned_by_hand(found, CONTAINER, "ours") is not None) is by_hand
 
 
 def token(**claims: object) -> str:

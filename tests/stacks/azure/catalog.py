@@ -94,6 +94,7 @@ CATALOG: dict[str, Kind] = {
         guid_named=True,
     ),
     "operationalinsights:Workspace": Kind(f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/{{workspaceName}}"),
+    "containerregistry:Registry": Kind(f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}"),
     "app:ManagedEnvironment": Kind(
         f"{GROUP}/providers/Microsoft.App/managedEnvironments/{{environmentName}}",
         ("infrastructureResourceGroup", "vnetConfiguration", "zoneRedundant"),

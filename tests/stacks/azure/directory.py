@@ -64,14 +64,17 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Caller:
-    """The deployer, and what its role on the subscription allows."""
+    """The deployer, and what its role allows: on the subscription, or on a `scope` within it."""
 
     principal: Principal
     actions: Sequence[str] = ("*",)
     not_actions: Sequence[str] = ()
+    scope: str = ""
 
-    def may(self, action: str) -> bool:
+    def may(self, action: str, resource_id: str) -> bool:
         """Azure's patterns are of one wildcard, `*`, and know no case."""
+        if self.scope and not is_within(resource_id, self.scope):
+            return False
 
         def named(patterns: Sequence[str]) -> bool:
             return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
@@ -105,6 +108,7 @@ class Directory:
             Principal(given.get("objectId", CALLER_OBJECT_ID), given.get("clientId", CALLER_CLIENT_ID)),
             tuple(given.get("actions", ("*",))),
             tuple(given.get("notActions", ())),
+            given.get("scope", ""),
         )
 
     @cached_property

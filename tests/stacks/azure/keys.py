@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from tests.stacks.azure.catalog import kind_of
+from tests.stacks.azure.catalog import CATALOG, kind_of
 from tests.stacks.azure.failure import Failure
 from tests.stacks.azure.subscription import Resource
 
@@ -13,6 +13,12 @@ KEY_FUNCTIONS = {
     "operationalinsights:getSharedKeys": ("operationalinsights:Workspace", "sharedKeys/action"),
     "storage:listStorageAccountKeys": ("storage:StorageAccount", "listKeys/action"),
 }
+
+
+def getter(function: str) -> str | None:
+    """The type that a function such as `operationalinsights:getWorkspace` reads: `operationalinsights:Workspace`."""
+    module, _, name = function.partition(":get")
+    return f"{module}:{name}" if f"{module}:{name}" in CATALOG else None
 
 
 def key_action(function: str) -> str:

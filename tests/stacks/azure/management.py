@@ -105,8 +105,10 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if group and not any(found.id.lower() == group["id"].lower() for found in directory.of_type(RESOURCE_GROUP)):
         raise Refused(404, "ResourceGroupNotFound", f"Resource group '{group['name']}' could not be found.")
     if match["what"].lower() == "permissions":
-        # A caller who may do nothing may still ask what.
+        # A caller who may do nothing may still ask what, but not where it has no role at all.
         is_caller = object_id == directory.caller.principal.object_id
+        if directory.caller.scope and not is_within(scope, directory.caller.scope):
+            _check(directory, object_id, "Microsoft.Authorization/permissions/read", scope)
         return {"value": [_permission(directory)] if is_caller else []}
     if match["role"]:
         _check(directory, object_id, "Microsoft.Authorization/roleDefinitions/read", scope)
@@ -117,7 +119,7 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
 
 def _check(directory: Directory, object_id: str, action: str, scope: str) -> None:
     caller = directory.caller
-    if object_id != caller.principal.object_id or not caller.may(action):
+    if object_id != caller.principal.object_id or not caller.may(action, scope):
         raise Refused(
             403,
             "AuthorizationFailed",
@@ -147,7 +149,7 @@ def _assignments(scope: str, wanted: str, directory: Directory) -> Iterable[Assi
     root = f"{subscription}/providers/Microsoft.Authorization"
     own = Assignment(
         f"{root}/roleAssignments/{directory.owner_role}",
-        subscription,
+        directory.caller.scope or subscription,
         caller,
         f"{root}/roleDefinitions/{directory.owner_role}",
         "ServicePrincipal",

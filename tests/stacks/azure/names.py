@@ -48,6 +48,7 @@ NAME_RULES: dict[str, NameRule] = {
     "operationalinsights:Workspace": NameRule(
         r"[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]", "4-63 letters, digits and hyphens, no hyphen at either end"
     ),
+    "containerregistry:Registry": NameRule(r"[a-zA-Z0-9]{5,50}", "5-50 letters and digits", everywhere=True),
     "app:ManagedEnvironment": NameRule(
         r"(?!.*--)[a-z](?:[a-z0-9-]{0,58}[a-z0-9])?",
         "1-60 lowercase letters, digits and single hyphens that start with a letter and end with a letter or digit",

@@ -13,7 +13,7 @@ from tests.stacks.azure import schema
 from tests.stacks.azure.catalog import Kind, kind_of
 from tests.stacks.azure.difference import Change, changes
 from tests.stacks.azure.failure import Failure, Throttled
-from tests.stacks.azure.keys import KEY_FUNCTIONS, key_action, keys
+from tests.stacks.azure.keys import KEY_FUNCTIONS, getter, key_action, keys
 from tests.stacks.azure.outputs import respond
 from tests.stacks.azure.requirements import check_requirements
 from tests.stacks.azure.rules import authorize, check_create, check_delete, check_update, planned_failure
@@ -191,8 +191,10 @@ class Provider:
                 "subscriptionId": scenario["subscriptionId"],
                 "tenantId": scenario["tenantId"],
             }
+        if read_type := getter(function):
+            return self._look_up(function, read_type, arguments, scenario["subscriptionId"])
         if function not in KEY_FUNCTIONS:
-            known = ", ".join(["authorization:getClientConfig", *sorted(KEY_FUNCTIONS)])
+            known = ", ".join(["authorization:getClientConfig", *sorted(KEY_FUNCTIONS)]) + ", and get… of each type"
             raise Failure(501, "NotImplemented", f"the stand-in for Azure doesn't know the function {token}; it knows {known}")
         resource_type = KEY_FUNCTIONS[function][0]
         resource_id = kind_of(resource_type).id_of(arguments, scenario["subscriptionId"])
@@ -202,6 +204,20 @@ class Provider:
             return keys(function, resource_id, state.get(resource_id))
 
         return self._call(function, f"azure-native:{resource_type}", resource_id, hand_out)
+
+    def _look_up(self, function: str, read_type: str, arguments: Values, subscription_id: str) -> Values:
+        """What a resource is, as a function reads it; refused where there is none."""
+        kind = kind_of(read_type)
+        resource_id = kind.id_of(arguments, subscription_id)
+
+        def read(state: State, scenario: Values) -> Values:
+            authorize(f"{kind.arm_type}/read", resource_id, scenario["caller"])
+            found = state.get(resource_id)
+            if found is None:
+                raise Failure(404, "ResourceNotFound", f"The Resource '{resource_id}' was not found.")
+            return {**found["outputs"], "id": state.id_like(resource_id)}
+
+        return self._call(function, f"azure-native:{read_type}", resource_id, read)
 
     def _call(self, operation: str, resource_type: str, resource_id: str, act: Callable[[State, Values], Result]) -> Result:
         """Send one call, again after a while where it is throttled."""

@@ -19,12 +19,14 @@ GROUP_ID = re.compile(r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+")
 
 
 def authorize(action: str, scope: str, caller: dict[str, Any]) -> None:
-    """Refuse what the caller's roles don't allow."""
+    """Refuse what the caller's roles don't allow, and all that is not below the `scope` of those roles."""
 
     def matches(patterns: list[str]) -> bool:
         return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
-    if not matches(caller["actions"]) or matches(caller["notActions"]):
+    held = caller.get("scope")
+    reaches = held is None or f"{scope}/".lower().startswith(f"{held}/".lower())
+    if not reaches or not matches(caller["actions"]) or matches(caller["notActions"]):
         raise Failure(
             403,
             "AuthorizationFailed",

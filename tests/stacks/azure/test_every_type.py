@@ -74,6 +74,7 @@ PROGRAM: list[tuple[str, Values]] = [
             "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
         },
     ),
+    ("containerregistry:Registry", {"registryName": "contoso", "sku": {"name": "Premium"}}),
     ("operationalinsights:Workspace", {"workspaceName": "vision-logs", "sku": {"name": "PerGB2018"}, "retentionInDays": 30}),
     (
         "app:ManagedEnvironment",

@@ -15,6 +15,7 @@ from tests.stacks.azure.names import NAME_RULES, check_name, check_region, check
         ("storage:BlobServiceProperties", ["default"], ["other"]),
         ("managedidentity:UserAssignedIdentity", ["engine", "engine_1-a"], ["en", "-engine", "engine.dev"]),
         ("authorization:RoleAssignment", ["2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"], ["reader", "2a2b9908"]),
+        ("containerregistry:Registry", ["contoso"], ["four", "con-toso", "a" * 51]),
         ("operationalinsights:Workspace", ["logs", "vision-logs"], ["log", "-logs", "logs-", "vision_logs"]),
         ("app:ManagedEnvironment", ["vision", "v"], ["Vision", "vision-", "1vision", "v--n", "v" * 61]),
         ("app:ContainerApp", ["engine", "e1", "vision-worker"], ["e", "Engine", "1engine", "engine-", "a--b", "e" * 33]),
