@@ -72,6 +72,8 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
         "properties.customSubDomainName",
         "properties.disableLocalAuth",
         "properties.publicNetworkAccess",
+        "properties.restrictOutboundNetworkAccess",
+        "properties.allowedFqdnList",
     ),
     storage.ACCOUNT: (
         "allowBlobPublicAccess",

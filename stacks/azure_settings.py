@@ -1,5 +1,6 @@
 """The schema of a stack's key `azure`: the settings of an environment in Azure."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -113,6 +114,8 @@ class AzureSettings(Settings):
     """How long deleted blobs can be restored."""
     restore_days: Annotated[int, Field(ge=0, le=364)] | None = None
     """To any time of how many days the containers can be restored; 0: former versions are not kept."""
+    image_hosts: Annotated[list[str], Field(max_length=999)] = Field(default_factory=list)
+    """Hosts that the Vision account may read images from, beside the stack's own storage; `*`: any host."""
     custom_vision: bool = False
     """Also answer the prediction calls of Custom Vision's clients."""
     studio: bool = False
@@ -150,6 +153,13 @@ class AzureSettings(Settings):
                 f"restoreDays is {self.restore_days}: must be less than softDeleteDays ({self.soft_delete_days}), since a "
                 "restore needs the blobs that were deleted or overwritten"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _images_are_read_from_hosts(self) -> Self:
+        for host in self.image_hosts:
+            if host != "*" and not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host):
+                raise ValueError(f"imageHosts: '{host}' must be a host name like images.example.org, without a path, or '*'")
         return self
 
     @model_validator(mode="after")

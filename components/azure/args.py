@@ -43,6 +43,7 @@ class AzureArgs:
     `studio`: whether the engine serves the Studio, its web pages; `studio_client_id`: the app registration that signs in there;
     `studio_labelling`: whether people may label there, for which the engine may add blobs to the training container.
     `novel_samples`: how many images that a classifier finds novel the engine keeps, and for how many days.
+    `image_hosts`: hosts that the Vision account may read images from, beside the stack's own storage; `*`: any.
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image;
     `container_registry`: that registry's id, if the engine's identity is to be assigned the role AcrPull on it.
     `resource_group`, `log_workspace`, `identity`: those that are there already, instead of ones that the stack makes.
@@ -64,6 +65,7 @@ class AzureArgs:
     log_retention_days: int = 30
     soft_delete_days: int = 7
     restore_days: int | None = None
+    image_hosts: list[str] = field(default_factory=list)
     custom_vision: bool = False
     studio: bool = False
     studio_client_id: str | None = None

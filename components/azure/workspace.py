@@ -69,9 +69,9 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
         observability = self._observability(preflight)
-        vision = self._vision(network, preflight)
-        self.vision_endpoint = vision.endpoint
         storage = self._storage(network)
+        vision = self._vision(network, preflight, storage)
+        self.vision_endpoint = vision.endpoint
         database = self._database(network)
         names: list[pulumi.Resource] = []
         if network is not None:
@@ -194,7 +194,8 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _vision(self, network: PrivateNetwork | None, preflight: Preflight) -> VisionAccount:
+    def _vision(self, network: PrivateNetwork | None, preflight: Preflight, storage: TrainingStorage) -> VisionAccount:
+        own_images = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).hostname or "")
         return VisionAccount(
             f"{self._name}-vision",
             VisionAccountArgs(
@@ -204,6 +205,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 public_network=network is None,
                 restore=preflight.restores,
                 protect=self._args.protect,
+                image_hosts=None if "*" in self._args.image_hosts else [own_images, *self._args.image_hosts],
             ),
             self._child,
         )

@@ -67,6 +67,8 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
                 "disableLocalAuth": True,
                 "publicNetworkAccess": "Disabled",
                 "networkAcls": {"defaultAction": "Deny"},
+                "restrictOutboundNetworkAccess": True,
+                "allowedFqdnList": ["visionprod.blob.core.windows.net"],
             },
         },
     ),

@@ -39,6 +39,8 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("vision-kind-and-sku", VISION, "sku.name", "F0", "sku.name is 'F0'"),
     ("vision-custom-subdomain", VISION, "properties.customSubDomainName", None, "is not set"),
     ("vision-no-local-auth", VISION, "properties.disableLocalAuth", False, "is False; it must be True"),
+    ("vision-outbound-hosts", VISION, "properties.restrictOutboundNetworkAccess", False, "it must be True"),
+    ("vision-outbound-hosts", VISION, "properties.allowedFqdnList", [], "must name the storage account's host"),
     ("storage-no-public-blobs", STORAGE, "allowBlobPublicAccess", None, "allowBlobPublicAccess is not set"),
     ("storage-no-public-blobs", CONTAINER, "publicAccess", "Blob", "publicAccess is 'Blob'"),
     ("storage-no-shared-keys", STORAGE, "allowSharedKeyAccess", True, "it must be False"),

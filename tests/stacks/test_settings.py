@@ -277,6 +277,10 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         ({"azure": {"image": "i", "studioLabelling": True}}, "azure: studioLabelling needs studio: true"),
         ({"azure": {"image": "i", "addressPrefix": "10.0.0.0/8"}}, "azure.addressPrefix"),
         (
+            {"azure": {"image": "i", "imageHosts": ["https://images.example.org"]}},
+            "azure: imageHosts: 'https://images.example.org' must be a host name like images.example.org",
+        ),
+        (
             {"azure": {"image": "i", "restoreDays": 7}},
             "azure: restoreDays is 7: must be less than softDeleteDays (7)",
         ),

@@ -71,6 +71,8 @@ def cognitive_account(inputs: Values) -> Complaints:
     elif inputs.get("kind") == "ComputerVision" and inputs["sku"]["name"] not in {"F0", "S1"}:
         yield "InvalidSkuId", f"the SKUs of ComputerVision are F0 and S1, not {inputs['sku']['name']}"
     properties = inputs.get("properties") or {}
+    if len(properties.get("allowedFqdnList") or []) > 1000:
+        yield "InvalidAllowedFqdnList", "allowedFqdnList has at most 1000 entries"
     if not properties.get("customSubDomainName") and (properties.get("networkAcls") or properties.get("disableLocalAuth")):
         yield "CustomSubDomainNameRequired", "network rules and sign-in by identity take a customSubDomainName"
 
