@@ -57,6 +57,15 @@ def _variables(resource: Resource) -> str:
     return ", ".join(marked) or "none"
 
 
+def _thresholds(resource: Resource) -> str:
+    """Percents and kinds of a budget's notifications, without the addresses."""
+    notifications = resource.at("notifications")
+    told = notifications.values() if isinstance(notifications, Mapping) else ()
+    return (
+        ", ".join(f"{each.get('threshold'):g} % {str(each.get('thresholdType', 'Actual')).lower()}" for each in told) or "none"
+    )
+
+
 def _given(path: str) -> Callable[[Resource], str]:
     """Whether a value that may be a secret is set."""
     return lambda resource: "given" if resource.at(path) else "none"
@@ -112,6 +121,8 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
     ),
     stack.ENVIRONMENT: ("appLogsConfiguration.destination", "vnetConfiguration.internal", "publicNetworkAccess"),
     stack.DIAGNOSTIC_SETTING: (("about", _target("resourceUri")), ("workspaceId", _given("workspaceId"))),
+    stack.LOCK: ("level", ("scope", _target("scope"))),
+    stack.BUDGET: ("amount", "timeGrain", ("notifications", _thresholds)),
     identity.DATASET: (("account_key", _given("account_key")), ("sas_token", _given("sas_token"))),
     stack.MODEL: ("time_budget_in_hours", "tiles"),
     stack.EVALUATION: ("require",),

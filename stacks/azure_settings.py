@@ -137,7 +137,11 @@ class AzureSettings(Settings):
     restore: bool = False
     """Bring back a deleted Vision account of the same name."""
     alert_emails: list[str] = Field(default_factory=list)
-    """Who is told of a failed training."""
+    """Who is told of a failed training, and of costs."""
+    locks: bool = False
+    """Lock the storage account and the database server, so that nobody can delete them."""
+    monthly_budget: Annotated[float, Field(gt=0)] | None = None
+    """The costs of a month at which mail is sent, in the currency that the subscription is billed in."""
     deployer_type: Literal["User", "ServicePrincipal", "Group"] | None = None
     """The principal type of the deploying identity, if its token does not state it: a person, or a pipeline's identity."""
     assign_deployer: bool = True
@@ -153,6 +157,13 @@ class AzureSettings(Settings):
                 f"restoreDays is {self.restore_days}: must be less than softDeleteDays ({self.soft_delete_days}), since a "
                 "restore needs the blobs that were deleted or overwritten"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_is_told(self) -> Self:
+        for name, needs in (("protect", self.protect), ("monthlyBudget", self.monthly_budget is not None)):
+            if needs and not self.alert_emails:
+                raise ValueError(f"{name} needs alertEmails: the addresses of those who look after the stack")
         return self
 
     @model_validator(mode="after")

@@ -44,6 +44,8 @@ class AzureArgs:
     `studio_labelling`: whether people may label there, for which the engine may add blobs to the training container.
     `novel_samples`: how many images that a classifier finds novel the engine keeps, and for how many days.
     `image_hosts`: hosts that the Vision account may read images from, beside the stack's own storage; `*`: any.
+    `locks`: whether nobody can delete the storage account and the database server. `monthly_budget`: costs of a month, in the
+    currency of the subscription, at which `alert_emails` get mail.
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image;
     `container_registry`: that registry's id, if the engine's identity is to be assigned the role AcrPull on it.
     `resource_group`, `log_workspace`, `identity`: those that are there already, instead of ones that the stack makes.
@@ -77,6 +79,8 @@ class AzureArgs:
     protect: bool = False
     restore: bool = False
     alert_emails: list[str] = field(default_factory=list)
+    locks: bool = False
+    monthly_budget: float | None = None
     deployer_type: str | None = None
     assign_deployer: bool = True
     role_timeout_minutes: float = 30

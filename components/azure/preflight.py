@@ -23,6 +23,8 @@ MANAGEMENT_ENDPOINT = "https://management.azure.com"
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
+MAKE_LOCKS = "Microsoft.Authorization/locks/write"
+MAKE_BUDGETS = "Microsoft.Consumption/budgets/write"
 MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
 MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
@@ -68,12 +70,14 @@ def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
     if not missing:
         return None
     needs = []
-    if any(action not in (ASSIGN_ROLES, DEFINE_ROLES) for action in missing):
+    if any(action not in (ASSIGN_ROLES, DEFINE_ROLES, MAKE_LOCKS) for action in missing):
         needs.append(("Contributor", "to create the resources"))
     if DEFINE_ROLES in missing:  # this role also assigns roles
         needs.append(("User Access Administrator", "to define the role with which the engine adds what people label"))
     elif ASSIGN_ROLES in missing:
         needs.append(("Role Based Access Control Administrator", "to assign the engine's role on the training container"))
+    if MAKE_LOCKS in missing and DEFINE_ROLES not in missing:  # User Access Administrator also makes locks
+        needs.append(("Locks Contributor", "to lock the resources that hold data"))
     roles = " and ".join(f"'{role}' ({why})" for role, why in needs)
     commands = "; ".join(
         f'az role assignment create --assignee-object-id {caller.object_id} --role "{role}" --scope {scope}'
@@ -86,7 +90,14 @@ def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
 
 
 def wanted_actions(
-    *, group: bool = True, logs: bool = True, identity: bool = True, networks: bool = False, defines_role: bool = False
+    *,
+    group: bool = True,
+    logs: bool = True,
+    identity: bool = True,
+    networks: bool = False,
+    defines_role: bool = False,
+    locks: bool = False,
+    budget: bool = False,
 ) -> list[str]:
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
     given = {
@@ -95,7 +106,8 @@ def wanted_actions(
         MAKE_LOGS: not logs,
     }
     made = [action for action in MAKE_RESOURCES if not given.get(action)]
-    return [*made, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
+    more = [*(MAKE_NETWORKS if networks else ()), *((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES]
+    return [*made, *more, *((DEFINE_ROLES,) if defines_role else ()), *((MAKE_LOCKS,) if locks else ())]
 
 
 def check_caller(

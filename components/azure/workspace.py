@@ -19,6 +19,7 @@ from vision_customization.components.azure.preflight import ASSIGN_ROLES, Use, w
 from vision_customization.components.azure.preflight_resource import Preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
+from vision_customization.components.azure.safeguards import CostBudget, DataLocks
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 from vision_customization.components.generated_key import GeneratedKey
@@ -61,6 +62,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._unique = self._client.apply(lambda client: AzureNames.of(args.base, client.subscription_id, args.names))
         self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
         self._child = pulumi.ResourceOptions(parent=self)
+        self._assignments: list[pulumi.Resource] = []
         preflight = self._preflight()
         # A component waits for what it depends on, and its children wait for it.
         self._child = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
@@ -92,6 +94,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         deployer = self._deployer_access(storage, preflight)
         can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
         can_read = self._engine_access("reads", engine, deployer.container_url, reads)
+        self._safeguards(group_id, network, observability, storage, vision, database)
         assert engine.key is not None
         self.endpoint, self.key = _once(can_write, engine.endpoint), pulumi.Output.from_input(engine.key)
         self.container_url = can_read.container_url
@@ -107,6 +110,32 @@ class AzureWorkspace(pulumi.ComponentResource):
                 "resourceGroup": self.resource_group,
             }
         )
+
+    def _safeguards(
+        self,
+        group_id: pulumi.Output[str],
+        network: PrivateNetwork | None,
+        observability: Observability,
+        storage: TrainingStorage,
+        vision: VisionAccount,
+        database: EngineDatabase,
+    ) -> None:
+        args = self._args
+        if args.monthly_budget is not None:
+            CostBudget(
+                f"{self._name}-budget",
+                group_id=group_id,
+                amount=args.monthly_budget,
+                emails=args.alert_emails,
+                opts=self._child,
+            )
+        if args.locks:
+            below = [storage, database, vision, observability, *([network] if network else []), *self._assignments]
+            DataLocks(
+                f"{self._name}-locks",
+                {"storage": storage.account_id, "database": database.server_id},
+                pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=below)),
+            )
 
     def _preflight(self) -> Preflight:
         args = self._args
@@ -130,6 +159,8 @@ class AzureWorkspace(pulumi.ComponentResource):
                 identity=args.identity is None,
                 networks=args.private_network,
                 defines_role=args.studio_labelling,
+                locks=args.locks,
+                budget=args.monthly_budget is not None,
             ),
             uses=self._uses(),
             vision_account=self._names.vision_account,
@@ -273,7 +304,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         No resource waits until it takes effect: only people use it, and until then the Studio says that the right is missing.
         An attempt would leave a blob that the engine may not delete.
         """
-        BlobAdder(
+        adder = BlobAdder(
             f"{self._name}-engine-adds",
             subscription_id=self._client.subscription_id,
             group_id=group_id,
@@ -282,6 +313,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             principal_id=principal_id,
             opts=self._child,
         )
+        self._assignments.append(adder)
 
     def _grant(
         self,
@@ -291,7 +323,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         principal_id: pulumi.Input[str],
         principal_type: pulumi.Input[str] = "ServicePrincipal",
     ) -> RoleGrant:
-        return role(
+        grant = role(
             f"{self._name}-{what}",
             subscription_id=self._client.subscription_id,
             scope=scope,
@@ -299,6 +331,8 @@ class AzureWorkspace(pulumi.ComponentResource):
             principal_type=principal_type,
             opts=self._child,
         )
+        self._assignments.append(grant)
+        return grant
 
     def _studio(self) -> dict[str, pulumi.Input[str]]:
         """The engine's settings of its web pages."""

@@ -30,6 +30,8 @@ ROLE, APP = "azure-native:authorization:RoleAssignment", "azure-native:app:Conta
 SERVER, PARAMETER = "azure-native:dbforpostgresql:Server", "azure-native:dbforpostgresql:Configuration"
 LOGS, ENDPOINT = "azure-native:monitor:DiagnosticSetting", "azure-native:network:PrivateEndpoint"
 ENVIRONMENT = "azure-native:app:ManagedEnvironment"
+LOCK, BUDGET = "azure-native:authorization:ManagementLockByScope", "azure-native:consumption:Budget"
+GROUP = "azure-native:resources:ResourceGroup"
 
 # rule, type, path, value, what the error says
 FAILING: list[tuple[str, str, str, Any, str]] = [
@@ -130,6 +132,11 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("diagnostics", LOGS, "workspaceId", None, "workspaceId is not set"),
     ("diagnostics", ENVIRONMENT, "appLogsConfiguration", None, "appLogsConfiguration.destination is not set"),
     ("protected-data", STORAGE, "protect", False, "protect is not set"),
+    ("data-locks", LOCK, "level", "Other", "level is 'Other'; it must be 'CanNotDelete' or 'ReadOnly'"),
+    ("cost-budget", BUDGET, "notifications.actual80.enabled", False, "no enabled one with contactEmails"),
+    ("cost-budget", BUDGET, "notifications.actual80.contactEmails", [], "no enabled one with contactEmails"),
+    ("required-tags", STORAGE, "tags", {"project": "x"}, "tags has no stack"),
+    ("required-tags", GROUP, "tags", None, "tags has no project, stack"),
     ("gates", sample.EVALUATION, "require", None, "depends on no Evaluation with `require`"),
     ("gates", sample.PUBLISHED, "dependencies", [], "depends on no Evaluation with `require`"),
     ("budget-ceiling", sample.MODEL, "time_budget_in_hours", 9.0, "1 models add up to 9 hours; the stack may spend 8"),
@@ -141,6 +148,8 @@ MISSING = [
     ("storage-point-in-time-restore", SERVICE, "it has no BlobServiceProperties, so its containers"),
     ("storage-point-in-time-restore", LIFECYCLE, "it has no ManagementPolicy that deletes former versions"),
     ("diagnostics", LOGS, "it has no DiagnosticSetting"),
+    ("data-locks", LOCK, "it has no lock against deletion"),
+    ("cost-budget", BUDGET, "it has no Budget"),
     ("private-network", ENDPOINT, "it has no private endpoint"),
 ]
 

@@ -280,6 +280,8 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             {"azure": {"image": "i", "imageHosts": ["https://images.example.org"]}},
             "azure: imageHosts: 'https://images.example.org' must be a host name like images.example.org",
         ),
+        ({"azure": {"image": "i", "protect": True}}, "azure: protect needs alertEmails"),
+        ({"azure": {"image": "i", "monthlyBudget": 5}}, "azure: monthlyBudget needs alertEmails"),
         (
             {"azure": {"image": "i", "restoreDays": 7}},
             "azure: restoreDays is 7: must be less than softDeleteDays (7)",

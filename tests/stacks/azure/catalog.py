@@ -93,6 +93,8 @@ CATALOG: dict[str, Kind] = {
         outlives_group=True,
         guid_named=True,
     ),
+    "authorization:ManagementLockByScope": Kind("{scope}/providers/Microsoft.Authorization/locks/{lockName}", ("scope",)),
+    "consumption:Budget": Kind("{scope}/providers/Microsoft.Consumption/budgets/{budgetName}", ("scope",)),
     "operationalinsights:Workspace": Kind(f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/{{workspaceName}}"),
     "containerregistry:Registry": Kind(f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}"),
     "app:ManagedEnvironment": Kind(

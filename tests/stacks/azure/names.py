@@ -45,6 +45,10 @@ NAME_RULES: dict[str, NameRule] = {
     ),
     "authorization:RoleAssignment": NameRule(GUID, "a GUID", "InvalidRoleAssignmentId"),
     "authorization:RoleDefinition": NameRule(GUID, "a GUID", "InvalidRoleDefinitionId"),
+    "authorization:ManagementLockByScope": NameRule(
+        r"[\w.()-]{0,89}[\w()-]", "1-90 letters, digits, _-.() and no period at the end", "InvalidLockName"
+    ),
+    "consumption:Budget": NameRule(r"[a-zA-Z0-9_-]{1,63}", "1-63 letters, digits, _-"),
     "operationalinsights:Workspace": NameRule(
         r"[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]", "4-63 letters, digits and hyphens, no hyphen at either end"
     ),

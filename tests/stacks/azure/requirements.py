@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.stacks.azure.failure import Failure
@@ -227,6 +228,22 @@ def firewall_rule(inputs: Values) -> Complaints:
         yield "InvalidParameterValue", f"startIpAddress {first} comes after endIpAddress {last}"
 
 
+def budget(inputs: Values) -> Complaints:
+    """As the SDK's own documentation of a budget has it."""
+    start = datetime.fromisoformat(str(inputs["timePeriod"]["startDate"]))
+    if start.day != 1 or start < datetime(2017, 6, 1, tzinfo=UTC):
+        yield "400", f"the start date of a budget is the first of a month, on or after June 1, 2017, not {start:%Y-%m-%d}"
+    notifications = inputs.get("notifications") or {}
+    if len(notifications) > 5:
+        yield "400", f"a budget can have up to five notifications, not {len(notifications)}"
+    for name, notification in notifications.items():
+        if not 0 < notification["threshold"] <= 1000:
+            yield "400", f"the threshold of {name} is more than 0 and at most 1000 percent, not {notification['threshold']}"
+        told = [notification.get(key) for key in ("contactEmails", "contactGroups", "contactRoles")]
+        if not any(told):
+            yield "400", f"the notification {name} needs contactEmails, contactGroups or contactRoles"
+
+
 def diagnostic_setting(inputs: Values) -> Complaints:
     if not any(
         inputs.get(name) for name in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
@@ -273,6 +290,7 @@ REQUIREMENTS: dict[str, Callable[[Values], Complaints]] = {
     "app:ContainerApp": container_app,
     "dbforpostgresql:Server": server,
     "dbforpostgresql:FirewallRule": firewall_rule,
+    "consumption:Budget": budget,
     "monitor:DiagnosticSetting": diagnostic_setting,
     "monitor:ActionGroup": action_group,
     "monitor:ScheduledQueryRule": scheduled_query_rule,

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -80,6 +81,8 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
             check_soft_deleted(resource_id, inputs, state, scenario)
         case "storage:Blob":
             check_shared_key(resource_id, state)
+        case "consumption:Budget":
+            check_budget_begins_now(inputs)
     check_fit(resource_type, resource_id, inputs, state)
 
 
@@ -108,7 +111,8 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
 
 
 def check_delete(resource_type: str, resource_id: str, state: State) -> None:
-    """Refuse to delete what others need."""
+    """Refuse to delete what others need, and what is locked."""
+    check_unlocked(resource_type, resource_id, state)
     if resource_type == "authorization:RoleDefinition":
         check_role_definition_unused(resource_id, state)
     if not kind_of(resource_type).held_by_references:
@@ -122,6 +126,22 @@ def check_delete(resource_type: str, resource_id: str, state: State) -> None:
             continue
         if concerns(other) or any(map(concerns, strings(resource["inputs"]))):
             raise Failure(409, "CannotDeleteResource", f"'{resource_id}' is in use by '{other}' and cannot be deleted")
+
+
+def check_unlocked(resource_type: str, resource_id: str, state: State) -> None:
+    """A lock holds its resource, all that is below and on it, and what it is in. The lock itself can be deleted."""
+    if resource_type == "authorization:ManagementLockByScope":
+        return
+    own = f"{resource_id}/".lower()
+    for lock in state.of_type("authorization:ManagementLockByScope").values():
+        scope = f"{lock['inputs']['scope'].rstrip('/')}/".lower()
+        if own.startswith(scope) or scope.startswith(own):
+            raise Failure(
+                409,
+                "ScopeLocked",
+                f"The scope '{resource_id}' cannot perform delete operation because following scope(s) are locked: "
+                f"'{lock['inputs']['scope']}'. Please remove the lock and try again.",
+            )
 
 
 def is_extension(resource_id: str, of: str) -> bool:
@@ -221,6 +241,13 @@ def check_shared_key(resource_id: str, state: State) -> None:
         raise Failure(
             403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account."
         )
+
+
+def check_budget_begins_now(inputs: dict[str, Any]) -> None:
+    """A new budget begins within its time grain, here the current month; its updates may keep a start that is past."""
+    start, now = datetime.fromisoformat(str(inputs["timePeriod"]["startDate"])), datetime.now(UTC)
+    if (start.year, start.month) < (now.year, now.month):
+        raise Failure(400, "400", f"Past start date should be selected within the timegrain period: {start:%Y-%m-%d}")
 
 
 def check_restorable(resource_id: str, inputs: dict[str, Any], state: State) -> None:
