@@ -42,7 +42,7 @@ def _data_actions(resource: Resource) -> str:
 def _groups(resource: Resource) -> str:
     """The resource groups that a role can be assigned in, without the subscription."""
     scopes = resource.at("assignableScopes")
-    return ", ".join(str(scope).rpartition("/")[2] for scope in scopes) if isinstance(scopes, list) else _shown(scopes, "none")
+    return ", ".join(str(scope).rpartition("/")[2] for scope in scopes) if isinstance(scopes, list) else shown(scopes, "none")
 
 
 def _images(resource: Resource) -> str:
@@ -139,10 +139,10 @@ def table(resources: Sequence[Resource]) -> str:
             cells = (
                 _short(resource.type),
                 resource.name,
-                _shown(resource.at("location"), ""),
+                shown(resource.at("location"), ""),
                 "<br>".join(_properties(resource, principals)),
             )
-            lines.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
+            lines.append(f"| {' | '.join(escaped(cell) for cell in cells)} |")
     return "\n".join(lines)
 
 
@@ -155,7 +155,7 @@ def _principals(resource: Resource) -> Iterator[tuple[str, str]]:
 
 def _properties(resource: Resource, principals: Mapping[str, str]) -> list[str]:
     told = [
-        f"{entry}: {_shown(resource.at(entry), 'not set')}" if isinstance(entry, str) else f"{entry[0]}: {entry[1](resource)}"
+        f"{entry}: {shown(resource.at(entry), 'not set')}" if isinstance(entry, str) else f"{entry[0]}: {entry[1](resource)}"
         for entry in PROPERTIES.get(resource.type, ())
     ]
     if resource.type == identity.ROLE_ASSIGNMENT:
@@ -167,7 +167,7 @@ def _short(type_: str) -> str:
     return type_.removeprefix("azure-native:").removeprefix("pulumi-python:dynamic/")
 
 
-def _shown(value: Any, absent: str) -> str:  # noqa: ANN401 - whatever JSON holds
+def shown(value: Any, absent: str) -> str:  # noqa: ANN401 - whatever JSON holds
     if value is None:
         return absent
     if value is UNKNOWN or value == HIDDEN or isinstance(value, str):
@@ -177,7 +177,7 @@ def _shown(value: Any, absent: str) -> str:  # noqa: ANN401 - whatever JSON hold
     return json.dumps(value)
 
 
-def _escaped(cell: str) -> str:
+def escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 
