@@ -57,7 +57,7 @@ class History:
 
 
 def changed_blob(call: Call) -> str | None:
-    """`<container>/<blob>` of a call that changes a blob. A block is no part of a blob before its list is written."""
+    """`<container>/<blob>` of a call that changes a blob. A block is not yet a part of a blob before its list is written."""
     _, _, name = unquote(call.path).lstrip("/").partition("/")
     writes = call.method in ("PUT", "DELETE") and call.query.get("comp") in (None, "blocklist")
     return name if writes and "/" in name and "restype" not in call.query else None

@@ -260,7 +260,9 @@ def test_a_caller_without_rights_is_told_before_anything_is_made(
 def test_what_holds_data_in_prod_is_protected(prod: Environment) -> None:
     refused = prod.destroy().failed().output
     assert "protected" in refused
-    assert of_stack(prod, "storage:StorageAccount")
+    account = of_stack(prod, "storage:StorageAccount")
+    locked = {lock["inputs"]["scope"] for lock in prod.azure.resources("authorization:ManagementLockByScope").values()}
+    assert locked == {account, of_stack(prod, "dbforpostgresql:Server")}
 
 
 def test_destroy_leaves_nothing(dev: Environment, staging: Environment, prod: Environment) -> None:
