@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from vision_customization.common.errors import StorageError
+from vision_customization.common.deploying_identity import deploying_credential
+from vision_customization.common.errors import AccessRefused, StorageError
 from vision_customization.common.loopback import LOOPBACK_HOSTS
+from vision_customization.common.storage_refusal import ROLE_MISSING, code_of_azure, why_refused
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from azure.core.credentials import TokenCredential
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
     from azure.storage.blob import BlobClient, ContainerClient
 
 API_VERSION = "2024-11-04"
@@ -73,8 +76,8 @@ def open_container(
     sas_token: str | None = None,
     single_put_bytes: int | None = None,
 ) -> ContainerClient:
-    """A client of the container, with the account key or the SAS token (a query string), else with `credential`, else with the
-    caller's Entra identity.
+    """A client of the container, with the account key or the SAS token (a query string), else with `credential`, else as
+    the deploying identity.
 
     `single_put_bytes`: up to this size, a blob is held in memory and written by one Put Blob; a larger one in blocks. The
     library's own limit is 64 MiB."""
@@ -116,9 +119,7 @@ def _credential(account: str, account_key: str | None, credential: TokenCredenti
         return AzureNamedKeyCredential(account, account_key)
     if credential is not None:
         return credential
-    from azure.identity import DefaultAzureCredential
-
-    return DefaultAzureCredential()
+    return deploying_credential()
 
 
 def _options(loopback: bool) -> dict[str, Any]:
@@ -143,6 +144,21 @@ def _options(loopback: bool) -> dict[str, Any]:
     }
 
 
+def refusal_code(error: HttpResponseError) -> str | None:
+    """Azure's code of a refusal, for `why_refused`."""
+    code = getattr(error, "error_code", None)
+    server = getattr(error.response, "headers", {}).get("Server")
+    return code_of_azure(getattr(code, "value", code), server)
+
+
+def _nobody_signed_in(error: ClientAuthenticationError) -> bool:
+    """Whether an error without a code is that of a credential; else a key is not base64."""
+    from azure.core.exceptions import ClientAuthenticationError
+    from azure.identity import CredentialUnavailableError
+
+    return type(error) in (ClientAuthenticationError, CredentialUnavailableError)
+
+
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
     """Turn Azure's exceptions into StorageError: what was being done, the answer, and what to do."""
@@ -153,14 +169,15 @@ def storage_errors(doing: str) -> Iterator[None]:
     except HttpResponseError as error:
         code = getattr(error, "error_code", None)
         answer = f"{error.status_code} {getattr(code, 'value', code) or error.reason}" if error.status_code else "not sent"
+        if isinstance(error, ClientAuthenticationError) and not code and _nobody_signed_in(error):
+            advice = "Log in with `az login`, set variables ARM_…, or pass an account key"
+            raise StorageError(f"{doing}: no Entra identity. {advice} ({error.message})") from None
         if isinstance(error, ClientAuthenticationError) or error.status_code in (401, 403):
-            advice = "the account key is wrong, or the identity lacks the role Storage Blob Data Contributor on the container"
-            raise StorageError(f"{doing}: {answer}. Either {advice}") from None
+            code = refusal_code(error)
+            no_role = "the identity lacks the role Storage Blob Data Contributor on the container"
+            missing = no_role if code == ROLE_MISSING else f"either the account key is wrong, or {no_role}"
+            raise AccessRefused(f"{doing}: {answer}. Cause: {why_refused(code, 'the caller', missing)}", code) from None
         raise StorageError(f"{doing}: {answer}") from None
-    except ClientAuthenticationError as error:
-        raise StorageError(
-            f"{doing}: no Entra identity. Log in with `az login`, or pass an account key ({error.message})"
-        ) from None
     except AzureError as error:
         raise StorageError(f"{doing}: the storage can't be reached ({type(error).__name__}). Is it running?") from None
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vision_customization.contract.wire import Wire
+from vision_customization.contract.wire import RequestError, Wire
 
 
 class AnalyzeUrl(Wire):
@@ -81,11 +81,12 @@ class CustomModelResult(Wire):
 
 
 PrebuiltResult = dict[str, Any]
-"""A Vision resource's result for one of `features`, unchanged."""
+"""A Vision resource's result for one of `features`. In the preview versions, `readResult` has their form."""
 
 
 class ImageAnalysisResult(Wire):
-    """`kind` is only in answers of the version 2023-02-01-preview with a custom model: `imageAnalysisResult`."""
+    """`kind` is only in answers of the version 2023-02-01-preview with a custom model: `imageAnalysisResult`.
+    `features_error` is an extension: the Vision resource's error, beside the result of a custom model of the same call."""
 
     kind: str | None = None
     custom_model_result: CustomModelResult | None = None
@@ -97,5 +98,6 @@ class ImageAnalysisResult(Wire):
     smart_crops_result: PrebuiltResult | None = None
     people_result: PrebuiltResult | None = None
     adult_result: PrebuiltResult | None = None
+    features_error: RequestError | None = None
     model_version: str
     metadata: ImageMetadata

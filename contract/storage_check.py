@@ -10,8 +10,10 @@ class StorageCheck(Wire):
 
 
 class StorageAccess(Wire):
-    """Extension: whether the service's identity can read a blob or container; if not, why, and which identity that is."""
+    """Extension: whether the service's identity can read a blob or container; if not, why, and which identity that is.
+    `code` is the storage's own: `AuthorizationPermissionMismatch` of a role that is missing or does not work yet."""
 
     readable: bool
     reason: str | None = None
+    code: str | None = None
     identity: str | None = None

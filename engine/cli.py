@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
+from uuid import UUID
 
 import click
 from pydantic.fields import FieldInfo
@@ -34,6 +35,7 @@ _OF_THE_API = (
     "studio",
     "studio_client_id",
     "vision_endpoint",
+    "vision_api_version",
 )
 
 _OF_THE_WORKER = ("health_port",)
@@ -170,6 +172,27 @@ def restore(**flags: object) -> None:
         click.echo("\n".join(lines or ["No database is damaged: there is nothing to restore."]))
 
     _run(restore_alone)
+
+
+@main.group()
+def database() -> None:
+    """The database's roles."""
+
+
+@database.command("grant")
+@_options(without=[name for name in Settings.model_fields if name not in ("database_url", "database_login", "log_level")])
+@click.option("--role", required=True, metavar="NAME", help="Role of PostgreSQL that the engine logs in as.")
+@click.option("--principal", required=True, type=click.UUID, metavar="ID", help="Object id of the engine's identity in Entra.")
+def grant(role: str, principal: UUID, **flags: object) -> None:
+    """Let the engine's identity log in to Azure Database for PostgreSQL, as a role that is not an administrator.
+
+    Log in as the server's Entra administrator: its name is in `database_url`. Doing it twice has no further effect.
+    """
+    settings = _settings(flags)
+    with _engine_installed():
+        from vision_customization.engine.store.database_roles import grant as run
+
+    _run(lambda: click.echo("\n".join(run(settings, role, str(principal)))))
 
 
 @main.group()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -28,6 +28,10 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ENDPOINT = re.compile(r"^(https://[a-zA-Z0-9._-]+|http://127\.[0-9.]+|http://localhost)(:[0-9]{1,5})?(/[a-zA-Z0-9._/-]*)?$")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+LOGIN_PARAMETER = "vision_login"
+"""Parameter of the database's URL that is the engine's own: with the value `entra`, each new connection logs in with a token
+(`engine/store/database_login.py`). It is in the URL so that it also reaches the connections that libraries open by that URL."""
 
 
 def sqlite_url(file: Path) -> str:
@@ -69,6 +73,10 @@ class Settings(BaseModel):
         repr=False,
         description="URL of the database: sqlite:///… or postgresql://… [default: engine.sqlite in data_dir]",
     )
+    database_login: Literal["password", "entra"] = Field(
+        "password",
+        description="How the engine logs in to PostgreSQL: with the URL's password, or with a token of its own identity.",
+    )
     objects_url: str | None = Field(
         None,
         description="Blob container (https) for features and models; the engine's identity accesses it. [default: data_dir]",
@@ -96,6 +104,9 @@ class Settings(BaseModel):
     vision_key: SecretStr | None = Field(
         None, description="Key of that resource. [default: tokens of the engine's own identity]"
     )
+    vision_api_version: str = Field(
+        "2024-02-01", description="Version in which that resource is asked, whatever version the caller speaks; not a preview."
+    )
     custom_vision: bool = Field(
         False, description="Also answer the prediction calls of Custom Vision's clients, under /customvision."
     )
@@ -117,7 +128,7 @@ class Settings(BaseModel):
         None,
         ge=0,
         le=65535,
-        description="Port on which `worker` answers /healthz, at `host`; 0 picks a free one. [default: none]",
+        description="Port on which `worker` answers /livez and /healthz, at `host`; 0 picks a free one. [default: none]",
     )
     cache_models: int = Field(
         8,
@@ -213,6 +224,13 @@ class Settings(BaseModel):
             )
         return url.rstrip("/").removesuffix("/computervision")
 
+    @field_validator("vision_api_version", mode="after")
+    @classmethod
+    def _version_is_general(cls, version: str) -> str:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", version):
+            raise ValueError("must be a version such as 2024-02-01 and not a preview: Azure switched those off on 2025-03-31")
+        return version
+
     @field_validator("studio_container", mode="after")
     @classmethod
     def _studio_container_is_one(cls, given: SecretStr | None) -> SecretStr | None:
@@ -249,6 +267,8 @@ class Settings(BaseModel):
             raise ValueError("vision_key needs vision_endpoint: set it too, or leave both out")
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.data_dir / "engine.sqlite"))
+        if self.database_login == "entra":
+            object.__setattr__(self, "database_url", _logs_in_with_tokens(self.database_url))
         return self
 
     @property
@@ -296,6 +316,25 @@ class Settings(BaseModel):
             if value not in (None, ""):
                 environment[variable_of(name)] = str(value)
         return environment
+
+
+def _logs_in_with_tokens(url: str) -> str:
+    """The URL of a PostgreSQL database, marked so that connections log in with a token. Raises ValueError, without the URL."""
+    if not url.startswith("postgresql"):
+        raise ValueError("database_login=entra needs PostgreSQL: set database_url to postgresql://ROLE@HOST/DATABASE")
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.password is not None or "password" in query:
+        raise ValueError("database_login=entra takes no password: leave it out of database_url")
+    if not parts.username and "user" not in query:
+        raise ValueError("database_login=entra needs a role in database_url: postgresql://ROLE@HOST/DATABASE")
+    if query.setdefault("sslmode", "verify-full") != "verify-full":
+        raise ValueError(
+            "database_login=entra needs sslmode=verify-full in database_url, or no sslmode at all: "
+            "a token is sent only to a server whose certificate was checked"
+        )
+    query[LOGIN_PARAMETER] = "entra"
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
 def variable_of(name: str) -> str:

@@ -197,7 +197,7 @@ CONTROLS = (
     ),
     Control(
         "High availability of PostgreSQL", "database", "ZoneRedundant", at(database.SERVER, "highAvailability.mode"),
-        "", "A second server, at the same price. Not every region offers zones.",
+        "database-standby", "A second server, at the same price. Not every region offers zones.",
     ),
     Control(
         "Logs of the apps", "environment", "log-analytics", at(stack.ENVIRONMENT, "appLogsConfiguration.destination"),

@@ -108,7 +108,14 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
     ),
     identity.ROLE_ASSIGNMENT: (("role", _role), ("scope", _target("scope")), "principalType"),
     identity.ROLE_DEFINITION: ("roleName", ("data actions", _data_actions), ("resource groups", _groups)),
-    database.SERVER: ("network.publicNetworkAccess", "backup.backupRetentionDays", "backup.geoRedundantBackup", "version"),
+    database.SERVER: (
+        "network.publicNetworkAccess",
+        "highAvailability.mode",
+        "storage.autoGrow",
+        "backup.backupRetentionDays",
+        "backup.geoRedundantBackup",
+        "version",
+    ),
     database.FIREWALL_RULE: ("startIpAddress", "endIpAddress"),
     database.CONFIGURATION: ("configurationName", "value"),
     apps.CONTAINER_APP: (

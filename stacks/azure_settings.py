@@ -3,10 +3,11 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from vision_customization.components.azure.existing import ArmId
+from vision_customization.components.azure.existing import TYPES, ArmId
+from vision_customization.components.azure.place import region_name
 
 
 class Settings(BaseModel):
@@ -55,19 +56,54 @@ class EngineSizeSettings(Settings):
         return self
 
 
+def _mode(value: object) -> object:
+    """A mode of high availability. Raises ValueError for the booleans that releases before the modes had."""
+    if isinstance(value, bool):
+        former = "ZoneRedundant" if value else "Disabled"
+        raise ValueError(  # noqa: TRY004 - pydantic turns a ValueError into the error of this key
+            f"must be Disabled, SameZone or ZoneRedundant, not {str(value).lower()}, which was {former}. "
+            "Not every region offers each mode (docs/azure.md)"
+        )
+    return value
+
+
+def _region(location: str) -> str:
+    """`eastus` for `East US`. Raises ValueError for what can't be a region's name."""
+    name = region_name(location)
+    if not name.isascii() or not name.isalnum():
+        raise ValueError(f"{location!r} is not a region of Azure. Use its name, like swedencentral, or its display name")
+    return name
+
+
+def _disk(size: int) -> int:
+    """Raises ValueError for a size that Azure has no disk of.
+
+    https://learn.microsoft.com/azure/postgresql/compute-storage/concepts-storage-premium-ssd
+    """
+    if size not in DISK_SIZES:
+        raise ValueError(f"Azure has no disk of {size} GiB for PostgreSQL. Choose from {', '.join(map(str, DISK_SIZES))}")
+    return size
+
+
+DISK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767)
+
+
 class DatabaseSizeSettings(Settings):
     """PostgreSQL flexible server, as Azure names its sizes."""
 
     sku: str = "Standard_B1ms"
     tier: Literal["Burstable", "GeneralPurpose", "MemoryOptimized"] = "Burstable"
-    storage_gb: Annotated[int, Field(ge=32, le=32_768)] = 32
+    storage_gb: Annotated[int, AfterValidator(_disk)] = 32
     backup_days: Annotated[int, Field(ge=7, le=35)] = 7
     geo_redundant_backup: bool = False
-    high_availability: bool = False
+    high_availability: Annotated[Literal["Disabled", "SameZone", "ZoneRedundant"], BeforeValidator(_mode)] = "Disabled"
+    """A standby server: none, in the zone of the primary, or in another zone of the region."""
+    restored_server: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")] | None = None
+    """A server that was restored from a backup of the stack's own, and that the engine uses instead."""
 
     @model_validator(mode="after")
     def _is_offered(self) -> Self:
-        if self.high_availability and self.tier == "Burstable":
+        if self.high_availability != "Disabled" and self.tier == "Burstable":
             raise ValueError("highAvailability is not available in tier Burstable. Use GeneralPurpose")
         return self
 
@@ -103,8 +139,13 @@ class AzureSettings(Settings):
     """The Log Analytics workspace to send logs to; by default, the stack makes one."""
     identity: ExistingSettings | None = None
     """The user-assigned identity of the engine; by default, the stack makes one."""
-    location: Literal["eastus", "westus2", "westeurope"] = "eastus"
-    """The regions that had model customization."""
+    location: Annotated[str, AfterValidator(_region)] = "eastus"
+    """The region of all resources but the Vision account."""
+    vision_location: Literal["eastus", "westus2", "westeurope"] | None = None
+    """The Vision account's region, one of those that had model customization; by default `location` if it is one of them,
+    else `eastus`."""
+    vision: Literal["account", "none"] = "account"
+    """Whether there is an Azure AI Vision account, for the prebuilt features; trainings need none."""
     names: AzureNameSettings = AzureNameSettings()
     engine: EngineSizeSettings = EngineSizeSettings()
     database: DatabaseSizeSettings = DatabaseSizeSettings()
@@ -175,13 +216,9 @@ class AzureSettings(Settings):
 
     @model_validator(mode="after")
     def _existing_resources_have_their_types(self) -> Self:
-        for name, found, arm_type in (
-            ("containerRegistry", self.container_registry, "Microsoft.ContainerRegistry/registries"),
-            ("logWorkspace", self.log_workspace, "Microsoft.OperationalInsights/workspaces"),
-            ("identity", self.identity, "Microsoft.ManagedIdentity/userAssignedIdentities"),
-        ):
-            if found is not None:
-                ArmId.of(f"{name}.existing", found.existing, arm_type)
+        for name, arm_type in TYPES.items():
+            if (found := getattr(self, name)) is not None:
+                ArmId.of(f"{to_camel(name)}.existing", found.existing, arm_type)
         if self.container_registry is not None and self.registry is None:
             raise ValueError("containerRegistry needs registry, its login server, like contoso.azurecr.io")
         return self

@@ -31,6 +31,16 @@ LAUNCHER_LOCK = "launcher-"
 
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
+ARM_TO_AZURE = {
+    "ARM_CLIENT_ID": "AZURE_CLIENT_ID",
+    "ARM_TENANT_ID": "AZURE_TENANT_ID",
+    "ARM_CLIENT_SECRET": "AZURE_CLIENT_SECRET",
+    "ARM_CLIENT_CERTIFICATE_PATH": "AZURE_CLIENT_CERTIFICATE_PATH",
+    "ARM_CLIENT_CERTIFICATE_PASSWORD": "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "ARM_OIDC_TOKEN_FILE_PATH": "AZURE_FEDERATED_TOKEN_FILE",
+}
+"""Variables of azure-native, and those of azidentity that mean the same."""
+
 ADOPTING = ("pulumi-python:dynamic/vision:", "vision-customization:", "pulumi:")
 """The types of this project's resources, whose create takes over what an interrupted one has made, and of those that are
 only in the state."""
@@ -107,7 +117,31 @@ def settings_for(
     if command not in LOGIN_COMMANDS and not own_backend(environ, login, names_backend):
         environ = local_environment(environ, checkout)
     path = os.pathsep.join([*map(str, programs), environ.get("PATH", "")])
-    return {**ours, **environ, **loopback_without_proxy(environ), "PATH": path}
+    return {**ours, **backend_identity(environ), **environ, **loopback_without_proxy(environ), "PATH": path}
+
+
+def backend_identity(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables with which the CLI signs in to a state in Azure Blob Storage, and to a key in Key Vault, as the identity that
+    azure-native deploys as (`common/deploying_identity.py`).
+
+    The CLI uses azidentity's DefaultAzureCredential, which takes the machine's own managed identity before `az login`.
+    AZURE_TOKEN_CREDENTIALS restricts it: `prod` to variables, federated tokens and managed identities, `dev` to `az login`.
+    """
+    if not environ.get("PULUMI_BACKEND_URL", "").startswith("azblob:") or environ.get("AZURE_TOKEN_CREDENTIALS"):
+        return {}
+    if environ.get("ARM_USE_DEFAULT_AZURE_CREDENTIAL") == "true":
+        return {}
+    given = {ours: environ[theirs] for theirs, ours in ARM_TO_AZURE.items() if environ.get(theirs)}
+    signs_in = any(environ.get(name) for name in ("ARM_CLIENT_CERTIFICATE_PATH", "ARM_CLIENT_SECRET"))
+    federated = environ.get("ARM_USE_OIDC") == "true"
+    if signs_in or (federated and "ARM_OIDC_TOKEN_FILE_PATH" in environ):
+        return {**given, "AZURE_TOKEN_CREDENTIALS": "prod"}
+    if not federated and environ.get("ARM_USE_MSI") == "true":
+        client = {"AZURE_CLIENT_ID": environ["ARM_CLIENT_ID"]} if environ.get("ARM_CLIENT_ID") else {}
+        return {**client, "AZURE_TOKEN_CREDENTIALS": "prod"}
+    if any(environ.get(name) for name in ARM_TO_AZURE.values() if name not in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID")):
+        return {}
+    return {"AZURE_TOKEN_CREDENTIALS": "dev"}
 
 
 def ignored_passphrase(environ: Mapping[str, str], used: Mapping[str, str]) -> str | None:

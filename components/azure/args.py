@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from vision_customization.components.azure.existing import Existing
+from vision_customization.components.azure.existing import TYPES, ArmId, Existing
 from vision_customization.components.azure.network import ADDRESS_PREFIX
+from vision_customization.components.azure.place import region_name
 from vision_customization.components.azure.vision_account import LOCATIONS
+
+VISION = ("account", "none")
 
 
 @dataclass(frozen=True)
@@ -21,22 +24,38 @@ class EngineSize:
     max_workers: int = 2
 
 
+HIGH_AVAILABILITY = ("Disabled", "SameZone", "ZoneRedundant")
+"""No standby server, one in the zone of the primary, or one in another zone of the region."""
+
+
 @dataclass(frozen=True)
 class DatabaseSize:
-    """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`."""
+    """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`.
+
+    `high_availability` is one of `HIGH_AVAILABILITY`. `storage_gb` is the least size of the disk: Azure makes it larger as it
+    fills up, and never smaller. `restored_server` is the name of a server that was restored from a backup of this one, in the
+    same resource group: the engine then uses it instead.
+    """
 
     sku: str = "Standard_B1ms"
     tier: str = "Burstable"
     storage_gb: int = 32
     backup_days: int = 7
     geo_redundant_backup: bool = False
-    high_availability: bool = False
+    high_availability: str = HIGH_AVAILABILITY[0]
+    restored_server: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if there is no such mode."""
+        if self.high_availability not in HIGH_AVAILABILITY:
+            raise ValueError(f"high_availability must be one of {', '.join(HIGH_AVAILABILITY)}, not {self.high_availability!r}")
 
 
 @dataclass(frozen=True)
 class AzureArgs:
     """The settings of an environment in Azure.
 
+    `location` is the region of everything but the Vision account, whose region is `vision_region`.
     `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
     `deployer_type` is `User`, `ServicePrincipal` or `Group`, where the deployer's token does not say it.
     `custom_vision`: whether the engine also answers the prediction calls of Custom Vision's clients.
@@ -49,18 +68,21 @@ class AzureArgs:
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image;
     `container_registry`: that registry's id, if the engine's identity is to be assigned the role AcrPull on it.
     `resource_group`, `log_workspace`, `identity`: those that are there already, instead of ones that the stack makes.
+    `vision`: `account`, or `none` for no Azure AI Vision account; the prebuilt features need one, trainings do not.
     `assign_deployer`: whether the deployer is assigned the role to upload; without it, it must have one.
     """
 
     base: str
     image: str
     location: str = LOCATIONS[0]
+    vision_location: str | None = None
     names: dict[str, str] = field(default_factory=dict)
     registry: str | None = None
     container_registry: Existing | None = None
     resource_group: Existing | None = None
     log_workspace: Existing | None = None
     identity: Existing | None = None
+    vision: str = "account"
     engine: EngineSize = field(default_factory=EngineSize)
     database: DatabaseSize = field(default_factory=DatabaseSize)
     storage_sku: str = "Standard_LRS"
@@ -85,3 +107,16 @@ class AzureArgs:
     assign_deployer: bool = True
     role_timeout_minutes: float = 30
     tags: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for another `vision`, and for the id of an existing resource of another type."""
+        if self.vision not in VISION:
+            raise ValueError(f"vision '{self.vision}': must be one of {', '.join(VISION)}")
+        for name, arm_type in TYPES.items():
+            if (found := getattr(self, name)) is not None:
+                ArmId.of(name, found.existing, arm_type)
+
+    @property
+    def vision_region(self) -> str:
+        """The Vision account's region: `vision_location`, or `location` if it is one of `LOCATIONS`, or their first."""
+        return self.vision_location or (self.location if region_name(self.location) in LOCATIONS else LOCATIONS[0])

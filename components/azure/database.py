@@ -8,12 +8,14 @@ import pulumi
 from pulumi_azure_native import dbforpostgresql
 
 from vision_customization.components.azure.args import DatabaseSize
+from vision_customization.components.azure.capabilities import VERSION
 from vision_customization.components.azure.place import Place
 from vision_customization.components.generated_key import GeneratedKey
 
 LOGIN = "vision"
 DATABASE = "vision"
-VERSION = "16"
+ZONES = ["availabilityZone", "highAvailability.standbyAvailabilityZone"]
+"""What Azure chooses and changes, and azure-native always sends, empty."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class EngineDatabaseArgs:
         server_name: 3–63 lowercase letters, digits and '-', unique in all of Azure.
         subnet_id, zone_id: a delegated subnet and a private DNS zone: then the server has no public address. Without them, it
             admits only clients in Azure that have the password.
+        storage_gb: the size of the disk now, if Azure may have made it larger than `size` says.
         protect: refuse to destroy it.
     """
 
@@ -32,6 +35,7 @@ class EngineDatabaseArgs:
     size: DatabaseSize = field(default_factory=DatabaseSize)
     subnet_id: pulumi.Input[str] | None = None
     zone_id: pulumi.Input[str] | None = None
+    storage_gb: pulumi.Input[int] | None = None
     protect: bool = False
 
     @property
@@ -44,7 +48,11 @@ class EngineDatabase(pulumi.ComponentResource):
 
     server_id: pulumi.Output[str]
     url: pulumi.Output[str]
-    """`postgresql://…?sslmode=require`, a secret."""
+    """`postgresql://…?sslmode=verify-full`, a secret.
+
+    The engine and KEDA's scaler both verify the server's certificate, KEDA with its system's authorities
+    (https://github.com/jackc/pgx/blob/master/pgconn/config.go), with which it also calls Azure's own services.
+    """
 
     def __init__(self, name: str, args: EngineDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:EngineDatabase", name, None, opts)
@@ -52,18 +60,19 @@ class EngineDatabase(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         password = GeneratedKey(f"{name}-password", opts=self._child).value
         server = self._server(password)
-        rules = [] if args.is_private else [self._azure_may_call(server)]
+        rules = [] if args.is_private else [self._azure_may_call("azure", server.name)]
         database = self._database(server, rules)
         self.server_id = server.id
         self.url = pulumi.Output.secret(
-            pulumi.Output.all(server.fully_qualified_domain_name, password, database.name).apply(
-                lambda known: f"postgresql://{LOGIN}:{quote(known[1], safe='')}@{known[0]}/{known[2]}?sslmode=require"
+            pulumi.Output.all(self._host(server), password, database.name).apply(
+                lambda known: f"postgresql://{LOGIN}:{quote(known[1], safe='')}@{known[0]}/{known[2]}?sslmode=verify-full"
             )
         )
         self.register_outputs({"serverId": self.server_id})
 
     def _server(self, password: pulumi.Output[str]) -> dbforpostgresql.Server:
         args, size = self._args, self._args.size
+        storage_gb = size.storage_gb if args.storage_gb is None else args.storage_gb
         return dbforpostgresql.Server(
             self._name,
             resource_group_name=args.place.resource_group_name,
@@ -75,28 +84,37 @@ class EngineDatabase(pulumi.ComponentResource):
             administrator_login_password=password,
             auth_config=dbforpostgresql.AuthConfigArgs(active_directory_auth="Disabled", password_auth="Enabled"),  # noqa: S106
             sku=dbforpostgresql.SkuArgs(name=size.sku, tier=size.tier),
-            storage=dbforpostgresql.StorageArgs(storage_size_gb=size.storage_gb, auto_grow="Enabled"),
+            storage=dbforpostgresql.StorageArgs(storage_size_gb=storage_gb, auto_grow="Enabled"),
             backup=dbforpostgresql.BackupArgs(
                 backup_retention_days=size.backup_days,
                 geo_redundant_backup="Enabled" if size.geo_redundant_backup else "Disabled",
             ),
-            high_availability=dbforpostgresql.HighAvailabilityArgs(
-                mode="ZoneRedundant" if size.high_availability else "Disabled"
-            ),
+            high_availability=dbforpostgresql.HighAvailabilityArgs(mode=size.high_availability),
             network=dbforpostgresql.NetworkArgs(
                 delegated_subnet_resource_id=args.subnet_id,
                 private_dns_zone_arm_resource_id=args.zone_id,
                 public_network_access="Disabled" if args.is_private else "Enabled",
             ),
             tags=args.place.tags,
-            opts=self._protected(),
+            # A failover swaps them. To put the server back into its former zone, Pulumi would replace it.
+            opts=pulumi.ResourceOptions.merge(self._protected(), pulumi.ResourceOptions(ignore_changes=ZONES)),
         )
 
-    def _azure_may_call(self, server: dbforpostgresql.Server) -> dbforpostgresql.FirewallRule:
+    def _host(self, server: dbforpostgresql.Server) -> pulumi.Output[str]:
+        """Of the server that the engine uses: a restored one has the same logins, and a name in the same domain."""
+        own: pulumi.Output[str] = server.fully_qualified_domain_name
+        restored = self._args.size.restored_server
+        if restored is None:
+            return own
+        if not self._args.is_private:  # Azure copies no rules to a restored server
+            self._azure_may_call("azure-restored", restored)
+        return own.apply(lambda host: f"{restored}.{host.partition('.')[2]}")
+
+    def _azure_may_call(self, what: str, server_name: pulumi.Input[str]) -> dbforpostgresql.FirewallRule:
         return dbforpostgresql.FirewallRule(
-            f"{self._name}-azure",
+            f"{self._name}-{what}",
             resource_group_name=self._args.place.resource_group_name,
-            server_name=server.name,
+            server_name=server_name,
             firewall_rule_name="azure",
             # Azure's notation for "any service in Azure"; it admits no internet addresses.
             start_ip_address="0.0.0.0",  # noqa: S104

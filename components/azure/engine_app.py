@@ -1,5 +1,7 @@
 """EngineApp: the engine on Azure Container Apps, an API that scales with its calls and workers that scale with their queue."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +17,9 @@ HEALTH_PORT = 8081
 """The port of a worker's health probe."""
 
 DATA_DIR = "/data"
+
+ROTATION = "ROTATION_DIGEST"
+"""The environment variable that gives an app a new revision when one of its secrets changes."""
 
 CONCURRENT_CALLS = 20
 """Concurrent calls per replica before another replica is started."""
@@ -165,11 +170,27 @@ class EngineApp(pulumi.ComponentResource):
                 app.EnvironmentVarArgs(name="VISION_ENGINE_DATA_DIR", value=DATA_DIR),
                 *(app.EnvironmentVarArgs(name=variable, value=value) for variable, value in settings.items()),
                 *(app.EnvironmentVarArgs(name=variable, secret_ref=_secret_name(variable)) for variable in args.secrets),
+                app.EnvironmentVarArgs(name=ROTATION, value=rotation_digest(args.secrets)),
             ],
             resources=app.ContainerResourcesArgs(cpu=cpu, memory=f"{memory_gib:g}Gi"),
             volume_mounts=[app.VolumeMountArgs(volume_name="data", mount_path=DATA_DIR)],
             probes=probes,
         )
+
+
+def rotation_digest(secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """A digest of all secrets together, which is not a secret itself.
+
+    Container Apps starts nothing again when only secrets change, since they are outside of a revision: "Adding, removing, or
+    changing secrets doesn't generate new revisions" (https://learn.microsoft.com/azure/container-apps/manage-secrets). An
+    environment variable is part of the revision.
+
+    SHA-256, cut to 64 bits. It is safe to show: the secrets are keys of 32 random bytes, or contain one, and it covers all of
+    them at once. So nobody finds one of them by trying, nor can check a guess of one without all others.
+    """
+    together = pulumi.Output.all(**{name: pulumi.Output.from_input(value) for name, value in secrets.items()})
+    digest = together.apply(lambda values: hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16])
+    return pulumi.Output.unsecret(digest)
 
 
 def _secret_name(variable: str) -> str:
@@ -182,25 +203,31 @@ def _volume() -> app.VolumeArgs:
 
 
 def _http_probes() -> list[app.ContainerAppProbeArgs]:
-    """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds."""
-    asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
+    """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds.
+
+    Liveness does not ask the database: a restart of every replica does not mend a database that fails over."""
+    ready = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
+    alive = app.ContainerAppProbeHttpGetArgs(path="/livez", port=PORT)
     return [
-        _startup(asked),
+        _startup(alive),
         app.ContainerAppProbeArgs(
-            type=app.Type.LIVENESS, http_get=asked, period_seconds=10, timeout_seconds=5, failure_threshold=6
+            type=app.Type.LIVENESS, http_get=alive, period_seconds=10, timeout_seconds=5, failure_threshold=6
         ),
         app.ContainerAppProbeArgs(
-            type=app.Type.READINESS, http_get=asked, period_seconds=5, timeout_seconds=5, failure_threshold=3
+            type=app.Type.READINESS, http_get=ready, period_seconds=5, timeout_seconds=5, failure_threshold=3
         ),
     ]
 
 
 def _worker_probes() -> list[app.ContainerAppProbeArgs]:
-    asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=HEALTH_PORT)
     return [
-        _startup(asked),
+        _startup(app.ContainerAppProbeHttpGetArgs(path="/healthz", port=HEALTH_PORT)),
         app.ContainerAppProbeArgs(
-            type=app.Type.LIVENESS, http_get=asked, period_seconds=30, timeout_seconds=5, failure_threshold=6
+            type=app.Type.LIVENESS,
+            http_get=app.ContainerAppProbeHttpGetArgs(path="/livez", port=HEALTH_PORT),
+            period_seconds=30,
+            timeout_seconds=5,
+            failure_threshold=6,
         ),
     ]
 

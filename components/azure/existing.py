@@ -10,6 +10,14 @@ _ARM_ID = re.compile(
 )
 
 
+TYPES = {
+    "container_registry": "Microsoft.ContainerRegistry/registries",
+    "log_workspace": "Microsoft.OperationalInsights/workspaces",
+    "identity": "Microsoft.ManagedIdentity/userAssignedIdentities",
+}
+"""The type of the resource that each of these arguments names by its ARM id."""
+
+
 @dataclass(frozen=True)
 class Existing:
     """`existing`: the name of a resource group, or the ARM id of another resource, in the stack's own subscription."""

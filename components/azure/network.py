@@ -1,5 +1,6 @@
 """PrivateNetwork: a virtual network that connects engine, database, storage and Vision account, and admits nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +12,7 @@ BLOB_ZONE = "privatelink.blob.core.windows.net"
 VISION_ZONE = "privatelink.cognitiveservices.azure.com"
 ADDRESS_PREFIX = "10.42.0.0/16"
 
+POSTGRESQL = "Microsoft.DBforPostgreSQL/flexibleServers"
 DATABASE_ZONE = "private.postgres.database.azure.com"
 
 
@@ -37,7 +39,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         self._network = self._virtual_network(args)
         first, second = args.address_prefix.split(".")[:2]
         apps = self._subnet("apps", f"{first}.{second}.0.0/23", "Microsoft.App/environments")
-        database = self._subnet("database", f"{first}.{second}.2.0/28", "Microsoft.DBforPostgreSQL/flexibleServers", after=apps)
+        database = self._subnet("database", f"{first}.{second}.2.0/28", POSTGRESQL, after=apps)
         self._endpoints = self._subnet("endpoints", f"{first}.{second}.3.0/24", None, after=database)
         self.apps_subnet_id, self.database_subnet_id = apps.id, database.id
         zone, link = self._zone("database", DATABASE_ZONE)
@@ -45,13 +47,22 @@ class PrivateNetwork(pulumi.ComponentResource):
         self.database_zone_id = pulumi.Output.all(zone.id, link.id).apply(lambda known: str(known[0]))
         self.register_outputs({"networkId": self._network.id})
 
-    def connect(self, what: str, resource_id: pulumi.Input[str], group_id: str, zone_name: str) -> pulumi.Resource:
+    def connect(
+        self,
+        what: str,
+        resource_id: pulumi.Input[str],
+        group_id: str,
+        zone_name: str,
+        *,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> pulumi.Resource:
         """Create a private endpoint to a resource, under its usual name; returns a resource that exists once the name resolves.
 
         Args:
             what: part of the endpoint's name.
             group_id: the part of the resource that it leads to: `blob`, `account`.
             zone_name: the DNS zone of such endpoints.
+            after: what must exist before the endpoint.
         """
         zone, link = self._zone(what, zone_name)
         endpoint = network.PrivateEndpoint(
@@ -64,7 +75,9 @@ class PrivateNetwork(pulumi.ComponentResource):
                 network.PrivateLinkServiceConnectionArgs(name=what, private_link_service_id=resource_id, group_ids=[group_id])
             ],
             tags=self._place.tags,
-            opts=self._child,
+            # Azure fills it in, and empties it once the endpoint is in a DNS zone: undeclared, that would be drift.
+            custom_dns_configs=[],
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=list(after))),
         )
         group: pulumi.Resource = network.PrivateDnsZoneGroup(
             f"{self._name}-{what}",
@@ -104,8 +117,7 @@ class PrivateNetwork(pulumi.ComponentResource):
             location=args.place.location,
             address_space=network.AddressSpaceArgs(address_prefixes=[args.address_prefix]),
             tags=args.place.tags,
-            # The subnets are separate resources; as a property of the network, each would show up as a difference.
-            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(ignore_changes=["subnets"])),
+            opts=self._child,
         )
 
     def _subnet(self, what: str, prefix: str, delegate: str | None, after: network.Subnet | None = None) -> network.Subnet:
@@ -116,6 +128,10 @@ class PrivateNetwork(pulumi.ComponentResource):
             subnet_name=what,
             address_prefix=prefix,
             delegations=[network.DelegationArgs(name=what, service_name=delegate)] if delegate else None,
+            # PostgreSQL adds it to its subnet for its backups; undeclared, it would be drift.
+            service_endpoints=[network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")]
+            if delegate == POSTGRESQL
+            else None,
             # Azure changes one subnet of a network at a time.
             opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[after] if after else [])),
         )

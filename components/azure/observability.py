@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import monitor, operationalinsights
 
-from vision_customization.components.azure.existing import ArmId
+from vision_customization.components.azure.existing import TYPES, ArmId
 from vision_customization.components.azure.place import Place
-
-WORKSPACE_TYPE = "Microsoft.OperationalInsights/workspaces"
 
 FAILED_TRAININGS = """\
 ContainerAppConsoleLogs_CL
@@ -47,16 +45,16 @@ class Observability(pulumi.ComponentResource):
             self.shared_key = self._shared_key(args.place.resource_group_name, workspace.name)
         else:
             self.workspace_id = pulumi.Output.from_input(args.existing)
-            known = self.workspace_id.apply(lambda given: ArmId.of("log workspace", given, WORKSPACE_TYPE))
+            known = self.workspace_id.apply(lambda given: ArmId.of("log workspace", given, TYPES["log_workspace"]))
             self.customer_id = operationalinsights.get_workspace_output(
                 resource_group_name=known.resource_group, workspace_name=known.name, opts=pulumi.InvokeOptions(parent=self)
             ).customer_id
             self.shared_key = self._shared_key(known.resource_group, known.name)
         self.register_outputs({"workspaceId": self.workspace_id})
 
-    def watch(self, what: str, resource_id: pulumi.Input[str], metrics: str = "AllMetrics") -> None:
+    def watch(self, what: str, resource_id: pulumi.Input[str], metrics: str = "AllMetrics") -> pulumi.Resource:
         """Send the logs and metrics of a resource (by ARM id) to the workspace; `metrics` is the category of its metrics."""
-        monitor.DiagnosticSetting(
+        setting: pulumi.Resource = monitor.DiagnosticSetting(
             f"{self._name}-{what}",
             name="vision-customization",
             resource_uri=resource_id,
@@ -65,6 +63,7 @@ class Observability(pulumi.ComponentResource):
             metrics=[monitor.DiagnosticsMetricSettingsArgs(category=metrics, enabled=True)],
             opts=self._child,
         )
+        return setting
 
     def alert(self, worker_name: str, emails: Sequence[str]) -> None:
         """Raise an alert for each quarter of an hour in which a training failed, and notify `emails`."""

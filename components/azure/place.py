@@ -12,3 +12,8 @@ class Place:
     resource_group_name: pulumi.Input[str]
     location: str
     tags: dict[str, str] = field(default_factory=dict)
+
+
+def region_name(location: str) -> str:
+    """`eastus` for `East US`: Azure accepts both, and answers with the first."""
+    return location.replace(" ", "").lower()

@@ -1,4 +1,4 @@
-"""Checks before anything is created: may the caller do it, and does a deleted Vision account block a name?
+"""Checks before anything is created: may the caller do it, does a deleted Vision account block a name, is the database offered?
 
 It reads with azure-mgmt-authorization as the deploying identity, also in a preview, and changes nothing.
 """
@@ -8,18 +8,20 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import FORBIDDEN, NOT_FOUND
+from http.client import FORBIDDEN, NOT_FOUND, OK
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
+from vision_customization.components.azure.capabilities import check_capabilities
+from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.mgmt.authorization import AuthorizationManagementClient
 
-MANAGEMENT_ENDPOINT = "https://management.azure.com"
+    from vision_customization.components.azure.args import DatabaseSize
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
@@ -28,9 +30,10 @@ MAKE_BUDGETS = "Microsoft.Consumption/budgets/write"
 MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
 MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
+MAKE_VISION = "Microsoft.CognitiveServices/accounts/write"
 MAKE_RESOURCES = (
     MAKE_GROUP,
-    "Microsoft.CognitiveServices/accounts/write",
+    MAKE_VISION,
     "Microsoft.Storage/storageAccounts/write",
     MAKE_IDENTITY,
     MAKE_LOGS,
@@ -94,18 +97,15 @@ def wanted_actions(
     group: bool = True,
     logs: bool = True,
     identity: bool = True,
+    vision: bool = True,
     networks: bool = False,
     defines_role: bool = False,
     locks: bool = False,
     budget: bool = False,
 ) -> list[str]:
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
-    given = {
-        MAKE_GROUP: not group,
-        MAKE_IDENTITY: not identity,
-        MAKE_LOGS: not logs,
-    }
-    made = [action for action in MAKE_RESOURCES if not given.get(action)]
+    optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
+    made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
     more = [*(MAKE_NETWORKS if networks else ()), *((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES]
     return [*made, *more, *((DEFINE_ROLES,) if defines_role else ()), *((MAKE_LOCKS,) if locks else ())]
 
@@ -212,33 +212,20 @@ def assigned_by_hand(assignments: Sequence[Any], container_id: str, ours: str) -
 def check_deleted_account(token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool | None:
     """Whether a soft-deleted Vision account with this name can be restored or purged; None if the caller may not ask.
 
-    Raises NotAllowed.
+    Raises NotAllowed, or NoAnswer.
     """
-    import requests
-
-    url = (
-        f"{MANAGEMENT_ENDPOINT}/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
+    path = (
+        f"/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
         f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
     )
-    try:
-        answer = requests.get(
-            url,
-            params={"api-version": _DELETED_ACCOUNTS_VERSION},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
-            allow_redirects=False,
-        )
-    except requests.RequestException as error:
-        raise NotAllowed(
-            f"{urlsplit(MANAGEMENT_ENDPOINT).netloc} cannot be reached ({type(error).__name__}). Is this machine online?"
-        ) from None
-    if answer.status_code == FORBIDDEN:
+    status = get(token, path, _DELETED_ACCOUNTS_VERSION).status
+    if status == FORBIDDEN:
         return None
-    if answer.status_code not in (requests.codes.ok, requests.codes.not_found):
+    if status not in (OK, NOT_FOUND):
         raise NotAllowed(
-            f"Azure answered {answer.status_code} to the question whether a deleted Vision account blocks the name '{account}'"
+            f"Azure answered {status} to the question whether a deleted Vision account blocks the name '{account}'"
         )
-    return bool(answer.status_code == requests.codes.ok)
+    return status == OK
 
 
 def caller_type(token: str) -> str:
@@ -283,6 +270,7 @@ class Wanted:
         container_id: ARM id of the training container.
         assigns_deployer: whether the program assigns the deployer the role to upload there.
         restore: restore a soft-deleted Vision account of that name.
+        database_location: region of the database; `server_id`: ARM id of its server; `database`: what it is to be.
     """
 
     resource_group: str
@@ -294,6 +282,9 @@ class Wanted:
     container_id: str
     assigns_deployer: bool
     restore: bool
+    database_location: str
+    server_id: str
+    database: "DatabaseSize"
 
 
 @dataclass(frozen=True)
@@ -301,11 +292,12 @@ class Found:
     """The result of a preflight.
 
     `restore`: a deleted account can be restored. `caller_type`: whether a person or an application deploys.
-    `warnings`: what could not be checked.
+    `storage_gb`: the size of the database's disk to declare, never below what it has. `warnings`: what could not be checked.
     """
 
     restore: bool
     caller_type: str
+    storage_gb: int
     warnings: Sequence[str] = ()
 
 
@@ -315,6 +307,8 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
     Raises:
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
         AccountDeleted: the account's name is blocked, and `restore` is not set.
+        NotOffered: the region does not offer the database.
+        NoAnswer: Azure can't be reached.
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
@@ -330,7 +324,9 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
         if wanted.vision_account is not None:
             deleted = check_deleted_account(token, caller, wanted.vision_location, group, wanted.vision_account)
     except ClientAuthenticationError as error:
-        raise NotAllowed(f"no Entra identity for the preflight check. Log in with `az login` ({error.message})") from None
+        raise NotAllowed(
+            f"no Entra identity for the preflight check. Log in with `az login`, or set variables ARM_… ({error.message})"
+        ) from None
     except AzureError as error:
         host = urlsplit(MANAGEMENT_ENDPOINT).netloc
         raise NotAllowed(f"{host} did not say what this identity may do: {error.message}") from None
@@ -340,7 +336,8 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
         warnings.append(f"not checked before the update: {_may_not_ask_for_deleted(caller, wanted)}")
     if deleted and not wanted.restore:
         raise AccountDeleted(deleted_account_message(str(wanted.vision_account), wanted.vision_location, group))
-    return Found(restore=bool(deleted), caller_type=caller_type(token), warnings=warnings)
+    database = check_capabilities(token, wanted.server_id, wanted.database_location, wanted.database)
+    return Found(bool(deleted), caller_type(token), database.storage_gb, [*warnings, *database.warnings])
 
 
 def _may_not_ask_for_deleted(caller: Caller, wanted: Wanted) -> str:

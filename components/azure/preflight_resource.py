@@ -7,7 +7,9 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from vision_customization.common.deploying_identity import deploying_credential
 from vision_customization.common.errors import VisionError
+from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.preflight import Caller, Use, Wanted, preflight
 from vision_customization.customization.resources.provider import DeclaredProvider, Properties, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn
@@ -29,39 +31,52 @@ class PreflightProvider(DeclaredProvider):
         "assigns_deployer",
         "restore",
         "caller_type",
+        "database_location",
+        "server_id",
+        "database",
     )
     same_while_unknown = inputs
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
-        from azure.identity import DefaultAzureCredential
-
         if not is_known(*(news.get(name) for name in self.inputs)):
             return dynamic.CheckResult(news, [])
         caller = Caller(news["subscription_id"], news["object_id"])
         try:
-            found = preflight(DefaultAzureCredential(), caller, wanted_of(news))
+            found = preflight(deploying_credential(), caller, wanted_of(news))
         except VisionError as error:
             return dynamic.CheckResult(news, failures("deployer", [str(error)]))
         for warning in found.warnings:
             Row(news["row_urn"]).warn(warning)
-        asked = {"caller_type": news.get("caller_type") or found.caller_type, "restores": found.restore}
+        asked = {
+            "caller_type": news.get("caller_type") or found.caller_type,
+            "restores": found.restore,
+            "storage_gb": found.storage_gb,
+        }
         return dynamic.CheckResult({**news, **asked}, [])
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         return dynamic.CreateResult(f"{props['subscription_id']}/{props['resource_group']}", dict(props))
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        # An account that was restored is no longer deleted: that is no change.
-        restores = bool(news.get("restores")) and not olds.get("restores")
-        return dynamic.DiffResult(bool(self.changed(olds, news)) or restores)
+        # Also once an account is restored: else its later requests would restore it again, which Azure refuses.
+        restores = bool(news.get("restores")) != bool(olds.get("restores"))
+        grown = is_known(news.get("storage_gb")) and news.get("storage_gb") != olds.get("storage_gb")
+        return dynamic.DiffResult(bool(self.changed(olds, news)) or restores or grown)
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
-        return self.observed(id_, props)
+        """Note the size of a disk that Azure made larger, so that no update is needed for it after a refresh."""
+        checked = self.check({}, props)
+        found = props if checked.failures else checked.inputs
+        return self.observed(id_, {**props, "storage_gb": found.get("storage_gb")})
 
 
 def wanted_of(properties: Mapping[str, Any]) -> Wanted:
     given = {name: properties.get(name) for name in Wanted.__dataclass_fields__}
-    return Wanted(**{**given, "uses": [Use(**use) for use in properties["uses"]]})
+    nested: dict[str, Any] = {
+        "uses": [Use(**use) for use in properties["uses"]],
+        "database": DatabaseSize(**properties["database"]),
+    }
+    return Wanted(**{**given, **nested})
 
 
 class Preflight(dynamic.Resource, module="vision", name="Preflight"):
@@ -72,6 +87,8 @@ class Preflight(dynamic.Resource, module="vision", name="Preflight"):
     restores: pulumi.Output[bool]
     """Whether a soft-deleted Vision account is there to be restored."""
     resource_group: pulumi.Output[str]
+    storage_gb: pulumi.Output[int]
+    """The size of the database's disk, which Azure may have made larger than declared."""
 
     def __init__(
         self,
@@ -88,6 +105,9 @@ class Preflight(dynamic.Resource, module="vision", name="Preflight"):
         container_id: pulumi.Input[str],
         assigns_deployer: bool,
         restore: bool,
+        database_location: str,
+        server_id: pulumi.Input[str],
+        database: DatabaseSize,
         caller_type: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -113,8 +133,12 @@ class Preflight(dynamic.Resource, module="vision", name="Preflight"):
                 "assigns_deployer": assigns_deployer,
                 "restore": restore,
                 "caller_type": caller_type,
+                "database_location": database_location,
+                "server_id": server_id,
+                "database": asdict(database),
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "restores": None,
+                "storage_gb": None,
             },
             opts,
         )

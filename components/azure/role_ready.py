@@ -8,7 +8,8 @@ import pulumi
 from pulumi import dynamic
 
 from vision_customization.common.blob_container import list_one
-from vision_customization.common.errors import StorageError, VisionError
+from vision_customization.common.errors import AccessRefused, StorageError, VisionError
+from vision_customization.common.storage_refusal import ROLE_MISSING
 from vision_customization.customization.errors import NotFound, ServiceFault, Unreachable
 from vision_customization.customization.resources import Service
 from vision_customization.customization.resources.connection import client
@@ -21,16 +22,18 @@ TIMEOUT_MINUTES = 30
 
 
 class NoAccess(VisionError):
-    """A role did not take effect before the timeout."""
+    """A role did not take effect before the timeout, or no role can help."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """The result of an attempt to read: `reason` says why it was refused, and `who` for which identity."""
+    """The result of an attempt to read: `reason` says why it was refused, and `who` for which identity. `code` is the storage's
+    own, if it answered with one."""
 
     readable: bool
     reason: str = ""
     who: str = ""
+    code: str | None = None
 
 
 class BlobAccessProvider(DeclaredProvider):
@@ -64,11 +67,13 @@ def look(properties: Properties) -> Access:
     """Try once to read the container: through the engine, or, without an endpoint, as the deploying identity."""
     if properties.get("endpoint"):
         found = client(properties).check_storage(properties["container_url"])
-        return Access(found.readable, found.reason or "", f"the engine's identity {found.identity or ''}".rstrip())
+        who = f"the engine's identity {found.identity or ''}".rstrip()
+        return Access(found.readable, found.reason or "", who, found.code)
     try:
         list_one(properties["container_url"])
     except StorageError as error:
-        return Access(readable=False, reason=str(error), who="the deploying identity")
+        code = error.code if isinstance(error, AccessRefused) else None
+        return Access(readable=False, reason=str(error), who="the deploying identity", code=code)
     return Access(readable=True)
 
 
@@ -79,7 +84,8 @@ def wait_for_access(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Poll until the container is readable. Raises NoAccess at the timeout, naming identity, role and container."""
+    """Poll until the container is readable. Raises NoAccess at the timeout, naming identity, role and container, and at once if
+    the storage refuses for another reason than a missing role."""
     started, limit = clock(), float(properties["timeout_minutes"]) * 60
     while True:
         try:
@@ -90,6 +96,8 @@ def wait_for_access(
         if found.readable:
             row.say(f"'{properties['role']}' works for {properties['identity']} (after {waited:.0f} s)")
             return
+        if found.code not in (None, ROLE_MISSING):
+            raise NoAccess(f"{found.who} cannot read {properties['container_url']}: {found.reason}. Then run the update again")
         if waited + POLL_SECONDS > limit:
             raise NoAccess(
                 f"{found.who or properties['identity']} cannot read {properties['container_url']} after {waited / 60:.0f} min: "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import cognitiveservices
 
-from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.place import Place, region_name
 
 LOCATIONS = ("eastus", "westus2", "westeurope")
 """Where model customization was offered: East US, West US 2, West Europe."""
@@ -21,7 +21,8 @@ class VisionAccountArgs:
         account_name: unique in the resource group, 2–64 characters.
         subdomain: unique in all of Azure.
         public_network: whether it answers outside private endpoints.
-        restore: restore a soft-deleted account of this name, which otherwise blocks the name for 48 hours.
+        restore: restore a soft-deleted account of this name, which otherwise blocks the name for 48 hours. Only while there
+            is one: Azure refuses every other request that asks for it.
         protect: refuse to destroy it.
         image_hosts: hosts that it may read images from, where a caller names an image by its URL; None: any.
     """
@@ -36,9 +37,10 @@ class VisionAccountArgs:
 
     def __post_init__(self) -> None:
         """Raises ValueError for another location."""
-        if self.place.location not in LOCATIONS:
+        if region_name(self.place.location) not in LOCATIONS:
             raise ValueError(
-                f"location '{self.place.location}': Azure AI Vision's customization is available only in {', '.join(LOCATIONS)}"
+                f"vision_location '{self.place.location}': Azure AI Vision's customization is available only in "
+                f"{', '.join(LOCATIONS)}"
             )
 
 
@@ -82,6 +84,6 @@ class VisionAccount(pulumi.ComponentResource):
                 restore=pulumi.Output.from_input(args.restore).apply(lambda restores: True if restores else None),
             ),
             tags=args.place.tags,
-            # Only a create restores; without this, removing the setting would show up as a difference.
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, ignore_changes=["properties.restore"]),
+            # `restore` must not be ignored: what is ignored stays in each later request, and Azure refuses it there.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )

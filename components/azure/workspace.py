@@ -1,6 +1,7 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import pulumi
@@ -10,7 +11,7 @@ from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
-from vision_customization.components.azure.existing import ArmId
+from vision_customization.components.azure.existing import TYPES, ArmId
 from vision_customization.components.azure.names import AzureNames
 from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
@@ -26,8 +27,6 @@ from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
 from vision_customization.customization.resources import Service, TrainingContainer
-
-IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class AzureWorkspace(pulumi.ComponentResource):
     key: pulumi.Output[str]
     container_url: pulumi.Output[str]
     vision_endpoint: pulumi.Output[str]
+    """Where the Vision account answers; empty without one."""
     resource_group: pulumi.Output[str]
 
     def __init__(self, name: str, args: AzureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -73,13 +73,11 @@ class AzureWorkspace(pulumi.ComponentResource):
         observability = self._observability(preflight)
         storage = self._storage(network)
         vision = self._vision(network, preflight, storage)
-        self.vision_endpoint = vision.endpoint
-        database = self._database(network)
+        self.vision_endpoint = vision.endpoint if vision is not None else pulumi.Output.from_input("")
+        database = self._database(network, preflight)
         names: list[pulumi.Resource] = []
         if network is not None:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
-            names.append(network.connect("vision", vision.account_id, "account", VISION_ZONE))
-        observability.watch("vision", vision.account_id)
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
         observability.alert(self._names.worker, args.alert_emails)
@@ -88,13 +86,17 @@ class AzureWorkspace(pulumi.ComponentResource):
         reads, writes = self._roles(storage, vision, identity.principal_id)
         if args.studio_labelling:
             self._adder(group_id, storage, identity.principal_id)
+        if vision is not None:
+            names += self._connect_vision(vision, network, observability, identity.principal_id, database)
         if args.container_registry is not None:
             names.append(self._grant(ImagePuller, "engine-pulls", args.container_registry.existing, identity.principal_id))
         engine = self._engine(network, names, observability, vision, storage, database, identity)
         deployer = self._deployer_access(storage, preflight)
         can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
         can_read = self._engine_access("reads", engine, deployer.container_url, reads)
-        self._safeguards(group_id, network, observability, storage, vision, database)
+        optional = [part for part in (network, vision) if part is not None]
+        data = {"storage": storage.account_id, "database": database.server_id}
+        self._safeguards(group_id, data, [storage, database, observability, *optional, *self._assignments])
         assert engine.key is not None
         self.endpoint, self.key = _once(can_write, engine.endpoint), pulumi.Output.from_input(engine.key)
         self.container_url = can_read.container_url
@@ -112,13 +114,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
 
     def _safeguards(
-        self,
-        group_id: pulumi.Output[str],
-        network: PrivateNetwork | None,
-        observability: Observability,
-        storage: TrainingStorage,
-        vision: VisionAccount,
-        database: EngineDatabase,
+        self, group_id: pulumi.Output[str], data: dict[str, pulumi.Output[str]], below: Sequence[pulumi.Resource]
     ) -> None:
         args = self._args
         if args.monthly_budget is not None:
@@ -130,10 +126,9 @@ class AzureWorkspace(pulumi.ComponentResource):
                 opts=self._child,
             )
         if args.locks:
-            below = [storage, database, vision, observability, *([network] if network else []), *self._assignments]
             DataLocks(
                 f"{self._name}-locks",
-                {"storage": storage.account_id, "database": database.server_id},
+                data,
                 pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=below)),
             )
 
@@ -159,15 +154,24 @@ class AzureWorkspace(pulumi.ComponentResource):
                 identity=args.identity is None,
                 networks=args.private_network,
                 defines_role=args.studio_labelling,
+                vision=args.vision == "account",
                 locks=args.locks,
                 budget=args.monthly_budget is not None,
             ),
             uses=self._uses(),
-            vision_account=self._names.vision_account,
-            vision_location=args.location,
+            vision_account=self._names.vision_account if args.vision == "account" else None,
+            vision_location=args.vision_region,
             container_id=container_id,
             assigns_deployer=args.assign_deployer,
             restore=args.restore,
+            database_location=args.location,
+            server_id=pulumi.Output.format(
+                "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{2}",
+                self._client.subscription_id,
+                group,
+                self._unique.database_server,
+            ),
+            database=args.database,
             caller_type=args.deployer_type,
             opts=self._child,
         )
@@ -225,12 +229,14 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _vision(self, network: PrivateNetwork | None, preflight: Preflight, storage: TrainingStorage) -> VisionAccount:
+    def _vision(self, network: PrivateNetwork | None, preflight: Preflight, storage: TrainingStorage) -> VisionAccount | None:
+        if self._args.vision == "none":
+            return None
         own_images = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).hostname or "")
         return VisionAccount(
             f"{self._name}-vision",
             VisionAccountArgs(
-                self._place,
+                replace(self._place, location=self._args.vision_region),
                 account_name=self._names.vision_account,
                 subdomain=self._unique.subdomain,
                 public_network=network is None,
@@ -256,13 +262,14 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _database(self, network: PrivateNetwork | None) -> EngineDatabase:
+    def _database(self, network: PrivateNetwork | None, preflight: Preflight) -> EngineDatabase:
         return EngineDatabase(
             f"{self._name}-database",
             EngineDatabaseArgs(
                 self._place,
                 server_name=self._unique.database_server,
                 size=self._args.database,
+                storage_gb=preflight.storage_gb,
                 subnet_id=network.database_subnet_id if network else None,
                 zone_id=network.database_zone_id if network else None,
                 protect=self._args.protect,
@@ -273,7 +280,7 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _identity(self, preflight: Preflight) -> Identity:
         if self._args.identity is not None:
             id_ = preflight.passed(self._args.identity.existing)
-            known = id_.apply(lambda given: ArmId.of("identity", given, IDENTITY_TYPE))
+            known = id_.apply(lambda given: ArmId.of("identity", given, TYPES["identity"]))
             found = managedidentity.get_user_assigned_identity_output(
                 resource_group_name=known.resource_group, resource_name=known.name, opts=pulumi.InvokeOptions(parent=self)
             )
@@ -289,14 +296,34 @@ class AzureWorkspace(pulumi.ComponentResource):
         return Identity(made.id, made.client_id, made.principal_id)
 
     def _roles(
-        self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]
+        self, storage: TrainingStorage, vision: VisionAccount | None, principal_id: pulumi.Output[str]
     ) -> tuple[RoleGrant, RoleGrant]:
-        """Assign the roles of the engine's and the Vision account's identities; returns the engine's roles in storage."""
+        """Assign the roles in storage of the engine's and the Vision account's identities; returns the engine's."""
         reads = self._grant(BlobReader, "engine-reads", storage.training_id, principal_id)
-        self._grant(BlobReader, "vision-reads", storage.training_id, vision.principal_id)
+        if vision is not None:
+            self._grant(BlobReader, "vision-reads", storage.training_id, vision.principal_id)
         writes = self._grant(BlobContributor, "engine-writes", storage.artifacts_id, principal_id)
-        self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
         return reads, writes
+
+    def _connect_vision(
+        self,
+        vision: VisionAccount,
+        network: PrivateNetwork | None,
+        observability: Observability,
+        principal_id: pulumi.Output[str],
+        database: EngineDatabase,
+    ) -> list[pulumi.Resource]:
+        """Let the engine call the Vision account; returns what exists once its name resolves in a private network.
+
+        The private endpoint comes last: each write leaves the account in the state `Accepted` for a while, in which Azure
+        refuses an endpoint (AccountProvisioningStateInvalid, terraform-provider-azurerm#31712) though the write has ended. The
+        database takes minutes, so that the account has settled by then.
+        """
+        calls = self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
+        logs = observability.watch("vision", vision.account_id)
+        if network is None:
+            return []
+        return [network.connect("vision", vision.account_id, "account", VISION_ZONE, after=[calls, logs, database])]
 
     def _adder(self, group_id: pulumi.Output[str], storage: TrainingStorage, principal_id: pulumi.Output[str]) -> None:
         """The engine's right to add what people label.
@@ -351,7 +378,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         network: PrivateNetwork | None,
         names_there: list[pulumi.Resource],
         observability: Observability,
-        vision: VisionAccount,
+        vision: VisionAccount | None,
         storage: TrainingStorage,
         database: EngineDatabase,
         identity: Identity,
@@ -377,7 +404,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                     "AZURE_CLIENT_ID": identity.client_id,
                     "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                     "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
-                    "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
+                    **({"VISION_ENGINE_VISION_ENDPOINT": vision.endpoint} if vision is not None else {}),
                     "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat(
                         "https://", self._names.engine, ".", environment.default_domain
                     ),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 from click.core import ParameterSource
 
+from vision_customization.common.deploying_identity import deploying_credential
 from vision_customization.common.errors import VisionError
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ def open_client(endpoint: str, key: str | None) -> VisionClient:
         return VisionClient(endpoint, key, on_silence=say_on_stderr)
     if not endpoint.startswith("https://"):
         raise click.UsageError("no key: pass --key or set VISION_KEY (an Entra identity works over https only)")
-    from azure.identity import DefaultAzureCredential
-
-    return VisionClient(endpoint, DefaultAzureCredential(), on_silence=say_on_stderr)
+    return VisionClient(endpoint, deploying_credential(), on_silence=say_on_stderr)
 
 
 def say_on_stderr(line: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 
+from vision_customization.common.deploying_identity import deploying_credential
 from vision_customization.customization.resources.row import Row
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def client(properties: Mapping[str, Any], **options: Any) -> VisionClient:  # no
 
     credential: Any = properties.get("key")
     if credential is None:
-        from azure.identity import DefaultAzureCredential  # takes half a second, only for these callers
-
-        credential = DefaultAzureCredential()
+        credential = deploying_credential()
     urn = properties.get("row_urn")
     return VisionClient(
         properties["endpoint"], credential, on_silence=Row(urn).progress if urn is not None else None, **options

@@ -31,15 +31,17 @@ class BlobErrorKind(StrEnum):
 
 
 class BlobError(EngineError):
-    """A blob that was not read. The text names the blob without its query, so that it never shows a SAS token."""
+    """A blob that was not read. The text names the blob without its query, so that it never shows a SAS token. `code` is the
+    storage's own, if it refused with one."""
 
-    def __init__(self, kind: BlobErrorKind, message: str) -> None:
+    def __init__(self, kind: BlobErrorKind, message: str, code: str | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
+        self.code = code
 
     def __reduce__(self) -> tuple[type["BlobError"], tuple[object, ...]]:
-        return type(self), (self.kind, self.message)
+        return type(self), (self.kind, self.message, self.code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import httpcore
 from pydantic import SecretStr
 
 from vision_customization.common.backoff import Backoff
+from vision_customization.common.storage_refusal import ROLE_MISSING, code_of_azure, why_refused
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.engine.blobs.address import LISTING, BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
 from vision_customization.engine.blobs.connection import CheckedPool, Resolve, deadline, seconds_left
@@ -280,7 +281,7 @@ class BlobReader:
                     address = address.redirected_to(_header(reply, b"location") or "")
                     continue
                 if reply.status == 403 and any(name == b"Authorization" for name, _ in headers):
-                    raise _RoleMissing(address, _header(reply, b"x-ms-error-code"))
+                    raise self._refused(address, _code(reply))
                 _refuse_status(reply, address)
                 return receive(reply, address)
         raise BlobError(BlobErrorKind.UNREACHABLE, f"{first.url} redirects more than {REDIRECTS_MAX} times.")
@@ -295,6 +296,12 @@ class BlobReader:
         if identity and self._policy.takes_identity(address) and (token := self._token()) is not None:
             headers += [(b"Authorization", f"Bearer {token}".encode()), (b"x-ms-version", _STORAGE_VERSION.encode())]
         return address, headers
+
+    def _refused(self, address: BlobAddress, code: str | None) -> Exception:
+        """403 to the engine's identity: only a missing role may come late."""
+        if code == ROLE_MISSING:
+            return _RoleMissing(address)
+        return _denied(address, 403, code, named(self.identity), _lacks_role(named(self.identity), address))
 
     def _token(self) -> str | None:
         try:
@@ -347,22 +354,35 @@ class _Busy(Exception):
 
 
 class _RoleMissing(Exception):
-    """403 to the engine's identity."""
+    """403 to the engine's identity, because it lacks the role."""
 
-    def __init__(self, address: BlobAddress, code: str | None) -> None:
-        super().__init__(code)
+    def __init__(self, address: BlobAddress) -> None:
+        super().__init__(address.url)
         self._address = address
-        self._answer = f"403 {code}" if code else "403"
         self.container = _container_of(address).url
 
     def error(self, identity: str, seconds: float) -> BlobError:
         asked = f" The engine retried for {seconds:.0f} seconds." if seconds >= 1 else ""
-        return BlobError(
-            BlobErrorKind.DENIED,
-            f"{self._address.url} may not be read ({self._answer}): {identity} lacks the role Storage Blob Data Reader on the "
-            f"container {self.container}, or the account's network rules block it. A new role takes effect within 30 minutes."
-            f"{asked}",
-        )
+        return _denied(self._address, 403, ROLE_MISSING, identity, _lacks_role(identity, self._address), asked)
+
+
+def _lacks_role(identity: str, address: BlobAddress) -> str:
+    return (
+        f"{identity} lacks the role Storage Blob Data Reader on the container {_container_of(address).url}. A new role takes "
+        "effect within 30 minutes"
+    )
+
+
+def _denied(
+    address: BlobAddress, status: int, code: str | None, who: str, missing: str, more: str = "", done: str = "read"
+) -> BlobError:
+    answer = f"{status} {code}" if code else f"{status}"
+    why = why_refused(code, who, missing)
+    return BlobError(BlobErrorKind.DENIED, f"{address.url} may not be {done} ({answer}): {why}.{more}", code)
+
+
+def _code(reply: httpcore.Response) -> str | None:
+    return code_of_azure(_header(reply, b"x-ms-error-code"), _header(reply, b"server"))
 
 
 def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:
@@ -374,12 +394,11 @@ def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:
     if status in (404, 410):
         raise BlobError(BlobErrorKind.NOT_FOUND, f"{address.url} does not exist ({status}).")
     if status in (401, 403, 409):  # Azure answers 409 to a caller without credentials if public access is off
-        container = _container_of(address).url
-        raise BlobError(
-            BlobErrorKind.DENIED,
-            f"{address.url} may not be read ({status}). Pass an unexpired SAS token with read permission for the "
-            f"container {container}, or give the engine's identity the role Storage Blob Data Reader there.",
+        missing = (
+            f"pass an unexpired SAS token with read permission for the container {_container_of(address).url}, or give the "
+            "engine's identity the role Storage Blob Data Reader there"
         )
+        raise _denied(address, status, _code(reply), "the engine", missing)
     raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read: {address.host} answers {status}.")
 
 
@@ -392,11 +411,11 @@ def _refuse_write(reply: httpcore.Response, address: BlobAddress) -> None:
     if status == 404:
         raise BlobError(BlobErrorKind.NOT_FOUND, f"{address.url} could not be written: there is no container {container}.")
     if status in (401, 403, 409):
-        raise BlobError(
-            BlobErrorKind.DENIED,
-            f"{address.url} may not be written ({status}). Pass an unexpired SAS token with the permissions create and write "
-            f"for the container {container}, or give the engine's identity the role Storage Blob Data Contributor there.",
+        missing = (
+            f"pass an unexpired SAS token with the permissions create and write for the container {container}, or give the "
+            "engine's identity the role Storage Blob Data Contributor there"
         )
+        raise _denied(address, status, _code(reply), "the engine", missing, done="written")
     raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be written: {address.host} answers {status}.")
 
 

@@ -1,5 +1,5 @@
 """Waits for a role: a role that was just assigned to the engine's identity takes effect only after minutes. Until then storage
-answers 403, as it does to an identity without the role."""
+answers 403 with the code of a missing role, as it does to an identity without the role."""
 
 import logging
 import threading
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 ROLE_WAIT_SECONDS = 180.0
-"""How long a job retries if storage answers 403."""
+"""How long a job retries if storage says that the role is missing."""
 
 PAUSE_SECONDS = 5.0
 _LOGGED_SECONDS = 60.0

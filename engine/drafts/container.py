@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from pydantic import SecretStr
 
-from vision_customization.common.blob_container import open_container
+from vision_customization.common.blob_container import open_container, refusal_code
 from vision_customization.common.dataset_content.blob_names import write_new
+from vision_customization.common.storage_refusal import why_refused
 from vision_customization.contract.enums import AuthenticationKind
 from vision_customization.engine.blobs.identity import ManagedIdentity, named
 from vision_customization.engine.drafts.errors import ContainerRefuses
@@ -92,9 +93,10 @@ class StudioContainer:
         except AzureError as error:
             status = error.status_code if isinstance(error, HttpResponseError) else None
             code = getattr(error, "error_code", None)
-            if status in (401, 403):
+            if isinstance(error, HttpResponseError) and status in (401, 403):
+                missing = f"{self._who} needs the right to create blobs in it (a new role takes minutes, and a token expires)"
                 why = f"refuses it ({status} {getattr(code, 'value', code) or ''}".rstrip()
-                why += f"): {self._who} needs the right to create blobs in it (a new role takes minutes, and a token expires)"
+                why += f"): {why_refused(refusal_code(error), self._who, missing)}"
             elif status is None:
                 why = f"can't be reached ({type(error).__name__})"
             else:

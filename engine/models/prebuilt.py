@@ -1,6 +1,8 @@
 """Forwards prebuilt features (tags, captions, text …) to an Azure AI Vision resource, because the engine does not have them.
 
-The key, or a token of the engine's own identity, is sent only to the configured host: redirects are not followed.
+The engine asks in one general version, whatever version its caller speaks: Azure switched the preview versions off on
+2025-03-31 (Microsoft Learn, "What's new in Azure AI Vision", January 2025). The key, or a token of the engine's own
+identity, is sent only to the configured host: redirects are not followed.
 """
 
 import json
@@ -12,13 +14,15 @@ from urllib.parse import urlencode, urlsplit
 import httpcore
 from pydantic import SecretStr
 
+from vision_customization.contract.limits import API_VERSIONS
 from vision_customization.engine.blobs.address import BlobError, HostPolicy
 from vision_customization.engine.blobs.connection import CheckedPool, Resolve, deadline
 from vision_customization.engine.blobs.identity import VISION_SCOPE, Identity, ManagedIdentity, NoToken, named
 from vision_customization.engine.errors import EngineError
+from vision_customization.engine.models.preview_form import in_preview_form
 from vision_customization.engine.settings import Settings
 
-PARAMETERS = ("features", "language", "gender-neutral-caption", "smartcrops-aspect-ratios", "model-version", "api-version")
+PARAMETERS = ("features", "language", "gender-neutral-caption", "smartcrops-aspect-ratios", "model-version")
 """The query parameters of a caller that are passed on to the resource."""
 
 SECONDS_MAX = 60.0
@@ -47,6 +51,7 @@ class VisionResource:
     Args:
         endpoint: `https://{name}.cognitiveservices.azure.com`.
         key: one of its keys; without one, the identity's tokens are sent, and it needs the role Cognitive Services User.
+        api_version: the general version in which it is asked, `YYYY-MM-DD`.
         seconds_max: time limit for one call, whatever the resource sends.
     """
 
@@ -56,6 +61,7 @@ class VisionResource:
         key: SecretStr | None = None,
         identity: Identity | None = None,
         *,
+        api_version: str,
         seconds_max: float = SECONDS_MAX,
         resolve: Resolve | None = None,
     ) -> None:
@@ -64,6 +70,7 @@ class VisionResource:
         self._url = f"{parts.scheme}://{self._host}{parts.path}/computervision/imageanalysis:analyze"
         self._key = key
         self._identity = identity or ManagedIdentity()
+        self._api_version = api_version
         self._seconds_max = seconds_max
         self._pool = CheckedPool(HostPolicy.of([self._host]), CONNECTIONS, resolve)
 
@@ -72,7 +79,7 @@ class VisionResource:
         """None if the settings name no resource."""
         if settings.vision_endpoint is None:
             return None
-        return cls(settings.vision_endpoint, settings.vision_key)
+        return cls(settings.vision_endpoint, settings.vision_key, api_version=settings.vision_api_version)
 
     def close(self) -> None:
         self._pool.close()
@@ -87,12 +94,12 @@ class VisionResource:
         """Request the features of an image: of `image`, or of the one at `url`, which the resource reads itself.
 
         Args:
-            query: the caller's query; its `PARAMETERS` are passed on.
+            query: the caller's query; its `PARAMETERS` are passed on. A result has the form of its `api-version`.
 
         Raises:
             ResourceUnavailable: it does not answer, refuses the engine, or gives an answer that is not in the contract.
         """
-        asked = {name: query[name] for name in PARAMETERS if query.get(name)}
+        asked = {name: query[name] for name in PARAMETERS if query.get(name)} | {"api-version": self._api_version}
         body = image if url is None else json.dumps({"url": url}).encode()
         headers: dict[bytes | str, bytes | str] = {
             "Content-Type": "application/octet-stream" if url is None else "application/json",
@@ -121,7 +128,7 @@ class VisionResource:
                 f"The Vision resource {self._host} cannot be reached ({type(error).__name__}). Check "
                 "VISION_ENGINE_VISION_ENDPOINT."
             ) from None
-        return self._judged(found)
+        return self._judged(found, query.get("api-version") in API_VERSIONS)
 
     def _credentials(self) -> dict[bytes | str, bytes | str]:
         if self._key is not None:
@@ -149,7 +156,7 @@ class VisionResource:
             reply.status, bytes(body), {name: headers[name] for name in _PASSED_ON if reply.status >= 400 and name in headers}
         )
 
-    def _judged(self, reply: PrebuiltReply) -> PrebuiltReply:
+    def _judged(self, reply: PrebuiltReply, for_preview: bool) -> PrebuiltReply:
         if reply.status in (401, 403):  # the resource refuses the engine, not the engine's caller
             advice = "Check VISION_ENGINE_VISION_KEY"
             if self._key is None:
@@ -157,12 +164,15 @@ class VisionResource:
             raise ResourceUnavailable(f"The Vision resource {self._host} refuses the engine ({reply.status}). {advice}.")
         try:
             content = json.loads(reply.body)
-        except ValueError:
+            if reply.status == 200 and for_preview and isinstance(content, dict):
+                body = json.dumps(in_preview_form(content), ensure_ascii=False).encode()
+                reply = PrebuiltReply(200, body, reply.headers)
+        except (ValueError, KeyError, TypeError):
             content = None
         if not isinstance(content, dict) or not (reply.status == 200 or (reply.status >= 400 and _is_error(content))):
             raise ResourceUnavailable(
-                f"The Vision resource {self._host} gave an unexpected answer ({reply.status}). Check "
-                "VISION_ENGINE_VISION_ENDPOINT."
+                f"The Vision resource {self._host} gave an unexpected answer ({reply.status}) in version {self._api_version}. "
+                "Check VISION_ENGINE_VISION_ENDPOINT and VISION_ENGINE_VISION_API_VERSION."
             )
         return reply
 

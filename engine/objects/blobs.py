@@ -18,7 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from vision_customization.common.blob_container import CONNECTIONS
+from vision_customization.common.blob_container import CONNECTIONS, refusal_code
+from vision_customization.common.storage_refusal import why_refused
 from vision_customization.engine.objects.store import (
     DRAFT,
     LEFT_BEHIND_SECONDS,
@@ -267,8 +268,9 @@ class BlobObjects:
             code = getattr(error, "error_code", None)
             answer = f"answers {status} {getattr(code, 'value', code) or ''}".rstrip()
             url = self._container.url.partition("?")[0]
-            if status in (401, 403):
-                why = f"{answer}: {self._who} needs the role Storage Blob Data Contributor on it (a new role takes minutes)"
+            if isinstance(error, HttpResponseError) and status in (401, 403):
+                missing = f"{self._who} needs the role Storage Blob Data Contributor on it (a new role takes minutes)"
+                why = f"{answer}: {why_refused(refusal_code(error), self._who, missing)}"
             elif status is None:
                 why = f"cannot be accessed as {self._who} ({type(error).__name__})"
             else:

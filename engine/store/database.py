@@ -13,8 +13,10 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, create_en
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from vision_customization.engine.blobs.identity import NoToken
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import database_login  # noqa: F401 - it hears of each new connection
 from vision_customization.engine.store.errors import Kind, NotFound
 
 _BUSY_TIMEOUT_SECONDS = 30
@@ -143,4 +145,11 @@ def _alembic(connection: Connection) -> Config:
 
 def unreachable(error: DBAPIError) -> str:
     """The message for a database that cannot be opened, without its URL, which may contain a password."""
+    if error.orig is not None and isinstance(reason := error.orig.__cause__, NoToken):
+        return f"The database cannot be opened: {reason}"
+    if "certificate" in str(error.orig):  # libpq has only words for it
+        return (
+            "The database cannot be opened: its certificate cannot be verified. Name the host as the certificate does, "
+            "and its authorities in SSL_CERT_FILE, or in sslrootcert of VISION_ENGINE_DATABASE_URL."
+        )
     return f"The database cannot be opened ({type(error.orig).__name__}). Check VISION_ENGINE_DATABASE_URL and that it runs."

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from .rule import UNKNOWN, Resource, Rule, Settings, texts_in
+from .rule import UNKNOWN, Resource, Rule, Settings, expect, texts_in
 
 SERVER = "azure-native:dbforpostgresql:Server"
 DATABASE = "azure-native:dbforpostgresql:Database"
@@ -14,7 +14,9 @@ CONTAINER_APP = "azure-native:app:ContainerApp"
 
 AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services of Azure"
 
-SECURE_MODES = ("require", "verify-ca", "verify-full")
+MODES = ("Disabled", "SameZone", "ZoneRedundant")
+
+SECURE_MODES = ("verify-full",)
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S+")
 
 PARAMETERS = {
@@ -42,6 +44,16 @@ def opens_to_azure_alone(resource: Resource, _settings: Settings) -> Iterator[st
         yield f"it opens {start} to {end}; {AZURE_SERVICES} to {AZURE_SERVICES} (Azure services) is the only rule allowed"
 
 
+def has_a_standby(resource: Resource, settings: Settings) -> Iterator[str]:
+    mode, allowed = resource.at("highAvailability.mode"), settings.texts("modes")
+    if mode is not UNKNOWN and (mode or MODES[0]) not in allowed:
+        yield f"highAvailability.mode is {mode or 'not set'}; this stack allows {', '.join(allowed)}"
+
+
+def grows(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "storage.autoGrow", "Enabled")
+
+
 def is_backed_up(resource: Resource, settings: Settings) -> Iterator[str]:
     days, least = resource.at("backup.backupRetentionDays"), settings.number("days")
     if days is not UNKNOWN and (days or 0) < least:
@@ -51,9 +63,10 @@ def is_backed_up(resource: Resource, settings: Settings) -> Iterator[str]:
 RULES = (
     Rule(
         name="database-tls",
-        says="PostgreSQL is reached over TLS 1.2 or later, and the engine insists on it.",
-        why="Without `sslmode`, a client can be made to fall back to plain text.",
-        fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=require`.",
+        says="PostgreSQL is reached over TLS 1.2 or later, and the engine verifies the server.",
+        why="Without `sslmode`, a client can be made to fall back to plain text; with less than `verify-full`, it sends its "
+        "password to any server that answers in the database's place.",
+        fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=verify-full`.",
         types=(CONFIGURATION, CONTAINER_APP),
         check=enforces_tls,
     ),
@@ -64,6 +77,30 @@ RULES = (
         fix="Remove the rule; with a private network, remove all rules.",
         types=(FIREWALL_RULE,),
         check=opens_to_azure_alone,
+    ),
+    Rule(
+        name="database-disk-grows",
+        says="The database's disk grows before it is full.",
+        why="A server whose disk is full accepts no more writes.",
+        fix='Set `storage.autoGrow` to "Enabled".',
+        types=(SERVER,),
+        check=grows,
+    ),
+    Rule(
+        name="database-standby",
+        says="The database has a standby server of a kind that the stack allows.",
+        why="Without one, the engine waits until Azure has repaired or replaced the server.",
+        fix="Set `highAvailability.mode` to an allowed mode that the region offers (docs/azure.md), or allow it with `modes`.",
+        types=(SERVER,),
+        settings={
+            "modes": {
+                "type": "array",
+                "items": {"type": "string", "enum": list(MODES)},
+                "minItems": 1,
+                "default": list(MODES),
+            }
+        },
+        check=has_a_standby,
     ),
     Rule(
         name="database-backups",

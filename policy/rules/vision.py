@@ -6,9 +6,6 @@ from .rule import ANY, UNKNOWN, Resource, Rule, Settings, expect
 
 ACCOUNT = "azure-native:cognitiveservices:Account"
 
-REGIONS = ("eastus", "westus2", "westeurope")
-"""The regions in which model customization was available."""
-
 GLOBAL_TYPES = ("azure-native:privatedns:", "azure-native:monitor:ActionGroup")
 """Services without a region of their own; Azure calls their location `global`."""
 
@@ -46,14 +43,14 @@ def reads_named_hosts(resource: Resource, _settings: Settings) -> Iterator[str]:
 RULES = (
     Rule(
         name="allowed-region",
-        says="Resources are in East US, or in West US 2 or West Europe if the stack allows them.",
-        why="Images are often personal data: they stay in an allowed region, next to the service that reads them.",
-        fix="Set the stack's `region` to an allowed one, or allow it with `regions` in the stack's policy configuration.",
+        says="Resources are in East US, or in the other regions that the stack allows.",
+        why="Images are often personal data: they stay in an allowed region.",
+        fix="Set the stack's `location` to an allowed one, or allow it with `regions` in the stack's policy configuration.",
         types=(ANY,),
         settings={
             "regions": {
                 "type": "array",
-                "items": {"type": "string", "enum": list(REGIONS)},
+                "items": {"type": "string", "pattern": "^[a-z0-9]+$"},
                 "minItems": 1,
                 "default": ["eastus"],
             }

@@ -96,6 +96,7 @@ def test_settings_survive_the_environment() -> None:
         ({"vision_endpoint": "http://v.example"}, "VISION_ENGINE_VISION_ENDPOINT"),
         ({"vision_endpoint": "https://v.example?key=secret"}, "without a query"),
         ({"vision_endpoint": "https://me:secret@v.example"}, "without a query or user name"),
+        ({"vision_api_version": "2023-04-01-preview"}, "not a preview: Azure switched those off"),
         ({"vision_key": "a secret"}, "VISION_ENGINE_VISION_KEY"),
         ({"vision_key": "a-secret"}, "vision_key needs vision_endpoint"),
         ({"threads": 0}, "VISION_ENGINE_THREADS"),

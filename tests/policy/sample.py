@@ -248,7 +248,7 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
                 "secrets": [
                     {
                         "name": "database-url",
-                        "value": "postgresql+psycopg://vision:secret@vision-prod:5432/vision?sslmode=require",
+                        "value": "postgresql+psycopg://vision:secret@vision-prod:5432/vision?sslmode=verify-full",
                     },
                     {"name": "keys", "value": "a key of the engine"},
                 ],
@@ -278,8 +278,10 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "location": "eastus",
             "administratorLogin": "vision",
             "administratorLoginPassword": "a password",
-            "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
+            "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
             "version": "16",
+            "storage": {"storageSizeGB": 32, "autoGrow": "Enabled"},
+            "highAvailability": {"mode": "SameZone"},
             "backup": {"backupRetentionDays": 14, "geoRedundantBackup": "Disabled"},
             "network": {"publicNetworkAccess": "Disabled"},
         },

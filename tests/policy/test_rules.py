@@ -87,7 +87,16 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("database-tls", PARAMETER, "value", "OFF", "require_secure_transport is 'OFF'; it must be on"),
     ("database-tls", APP, "configuration.secrets.0.value", "postgresql://u:p@h/d", "secrets[0].value holds a PostgreSQL URL"),
     ("database-tls", APP, "configuration.secrets.0.value", "postgresql+psycopg://h/d?sslmode=prefer", "URL without sslmode="),
+    ("database-tls", APP, "configuration.secrets.0.value", "postgresql+psycopg://h/d?sslmode=require", "URL without sslmode="),
     ("database-backups", SERVER, "backup", {}, "backupRetentionDays is not set; it must be 7 or more"),
+    ("database-disk-grows", SERVER, "storage.autoGrow", "Disabled", "storage.autoGrow is 'Disabled'; it must be 'Enabled'"),
+    (
+        "database-standby",
+        SERVER,
+        "highAvailability.mode",
+        "None",
+        "highAvailability.mode is None; this stack allows",
+    ),
     ("app-identity", APP, "identity", None, "identity.type is not set"),
     (
         "app-no-foreign-keys",
@@ -234,6 +243,16 @@ def test_what_passes_beside_the_sample(type_: str, path: str, value: object) -> 
     state = sample.exported()
     sample.change(state, type_, path, value)
     assert list(map(str, found(state, {**PRIVATE, "allowed-region": {"regions": ["eastus", "westus2"]}}))) == []
+
+
+@pytest.mark.parametrize("mode", ["Disabled", None])
+def test_a_stack_can_require_a_standby(mode: str | None) -> None:
+    state = sample.exported()
+    sample.change(state, SERVER, "highAvailability.mode", mode)
+    config = {**PRIVATE, "database-standby": {"modes": ["SameZone", "ZoneRedundant"]}}
+    assert [violation.rule.name for violation in found(state, config)] == ["database-standby"]
+    sample.change(state, SERVER, "highAvailability.mode", "SameZone")
+    assert found(state, config) == []
 
 
 def test_on_this_machine_a_key_and_a_service_sas_may_be() -> None:

@@ -259,9 +259,11 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             "azure.locaton: unknown key; valid here: name, image",
         ),
         (
-            {"azure": {"image": "i", "location": "northeurope"}},
-            "azure.location: Input should be 'eastus', 'westus2'",
+            {"azure": {"image": "i", "visionLocation": "northeurope"}},
+            "azure.visionLocation: Input should be 'eastus', 'westus2'",
         ),
+        ({"azure": {"image": "i", "location": "north-europe"}}, "azure.location: 'north-europe' is not a region of Azure. Use"),
+        ({"azure": {"image": "i", "database": {"storageGb": 100}}}, "azure.database.storageGb: Azure has no disk of 100 GiB"),
         (
             {"azure": {"image": "i", "engine": {"cpu": 1, "memoryGib": 4}}},
             "azure.engine: Container Apps offer cores in steps of 0.25, with 2 GiB per core: for 1 cores, memoryGib must be 2",
@@ -271,8 +273,16 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             "minReplicas must be at most maxReplicas, and minWorkers",
         ),
         (
-            {"azure": {"image": "i", "database": {"highAvailability": True}}},
+            {"azure": {"image": "i", "database": {"highAvailability": "SameZone"}}},
             "highAvailability is not available in tier",
+        ),
+        (
+            {"azure": {"image": "i", "database": {"highAvailability": True, "tier": "GeneralPurpose"}}},
+            "azure.database.highAvailability: must be Disabled, SameZone or ZoneRedundant, not true, which was ZoneRedundant",
+        ),
+        (
+            {"azure": {"image": "i", "database": {"highAvailability": "zoneRedundant"}}},
+            "azure.database.highAvailability: Input should be 'Disabled', 'SameZone' or 'ZoneRedundant'",
         ),
         ({"azure": {"image": "i", "studioLabelling": True}}, "azure: studioLabelling needs studio: true"),
         ({"azure": {"image": "i", "addressPrefix": "10.0.0.0/8"}}, "azure.addressPrefix"),
@@ -295,3 +305,9 @@ def test_a_fault_is_named_with_file_path_and_what_is_valid(config: dict[str, Any
         settings_of(**config)
     assert "stacks/Pulumi.dev.yaml: " in str(raised.value)
     assert said in str(raised.value)
+
+
+def test_a_region_has_two_names() -> None:
+    settings = settings_of(platform="azure", azure={"image": "i", "location": "Sweden Central"})
+    assert settings.azure is not None
+    assert (settings.azure.location, settings.azure.vision_location) == ("swedencentral", None)

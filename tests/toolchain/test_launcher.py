@@ -41,6 +41,43 @@ def settings(
     )
 
 
+STATE = {"PULUMI_BACKEND_URL": "azblob://pulumi?storage_account=state"}
+WHO = {"ARM_CLIENT_ID": "client", "ARM_TENANT_ID": "tenant"}
+AZURE_WHO = {"AZURE_CLIENT_ID": "client", "AZURE_TENANT_ID": "tenant"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "signs_in_with"),
+    [
+        # As azure-native: `az login`, and not the managed identity that the machine has beside it.
+        ({}, {"AZURE_TOKEN_CREDENTIALS": "dev"}),
+        ({"IDENTITY_ENDPOINT": "http://169.254.169.254"}, {"AZURE_TOKEN_CREDENTIALS": "dev"}),
+        # GitHub: azure/login has signed `az` in as the same identity.
+        ({**WHO, "ARM_USE_OIDC": "true", "ACTIONS_ID_TOKEN_REQUEST_URL": "u"}, {"AZURE_TOKEN_CREDENTIALS": "dev"}),
+        # GitLab: a file.
+        (
+            {**WHO, "ARM_USE_OIDC": "true", "ARM_OIDC_TOKEN_FILE_PATH": "/token"},
+            {**AZURE_WHO, "AZURE_FEDERATED_TOKEN_FILE": "/token", "AZURE_TOKEN_CREDENTIALS": "prod"},
+        ),
+        (
+            {**WHO, "ARM_CLIENT_SECRET": "secret"},
+            {**AZURE_WHO, "AZURE_CLIENT_SECRET": "secret", "AZURE_TOKEN_CREDENTIALS": "prod"},
+        ),
+        ({**WHO, "ARM_USE_MSI": "true"}, {"AZURE_CLIENT_ID": "client", "AZURE_TOKEN_CREDENTIALS": "prod"}),
+        ({"ARM_USE_MSI": "true"}, {"AZURE_TOKEN_CREDENTIALS": "prod"}),
+        # What the user says of the state stays.
+        ({"ARM_USE_MSI": "true", "AZURE_TOKEN_CREDENTIALS": "dev"}, {"AZURE_TOKEN_CREDENTIALS": "dev"}),
+        ({"AZURE_CLIENT_SECRET": "mine"}, {"AZURE_CLIENT_SECRET": "mine"}),
+        ({"ARM_USE_DEFAULT_AZURE_CREDENTIAL": "true"}, {}),
+    ],
+)
+def test_a_state_in_azure_is_the_deploying_identitys(environ: dict[str, str], signs_in_with: dict[str, str]) -> None:
+    found = settings({**STATE, **environ})
+    assert {name: value for name, value in found.items() if name.startswith("AZURE_")} == signs_in_with
+    elsewhere = settings({"PULUMI_BACKEND_URL": "s3://states", **environ})
+    assert {name: value for name, value in elsewhere.items() if name not in environ and name.startswith("AZURE_")} == {}
+
+
 @pytest.mark.parametrize(
     ("environ", "login", "backend", "passphrase_file"),
     [

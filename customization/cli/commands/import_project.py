@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from vision_customization.common.deploying_identity import deploying_credential
 from vision_customization.common.loopback import is_loopback
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH
@@ -228,9 +229,7 @@ def _open_service(endpoint: str, key: str | None) -> CustomVision:
         return CustomVision(endpoint, key, on_silence=say_on_stderr)
     if not endpoint.startswith("https://"):
         raise click.UsageError("no key: pass --key or set VISION_CUSTOMVISION_KEY (an Entra identity works over https only)")
-    from azure.identity import DefaultAzureCredential
-
-    return CustomVision(endpoint, DefaultAzureCredential(), on_silence=say_on_stderr)
+    return CustomVision(endpoint, deploying_credential(), on_silence=say_on_stderr)
 
 
 def _place(kind: str, target: Path, container: str | None, account_key: str | None) -> dict[str, Any]:

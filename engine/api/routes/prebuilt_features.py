@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable
 
 from fastapi import Response
@@ -9,6 +10,8 @@ from fastapi import Response
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.errors import JSON, ApiError
 from vision_customization.engine.models.prebuilt import PrebuiltReply, ResourceUnavailable
+
+log = logging.getLogger("engine.service")
 
 
 async def passed_on(asked: Awaitable[PrebuiltReply]) -> Response:
@@ -21,15 +24,20 @@ async def passed_on(asked: Awaitable[PrebuiltReply]) -> Response:
 
 
 async def combined(custom: Awaitable[str], asked: Awaitable[PrebuiltReply]) -> Response:
-    """The results of the custom model and the resource in one answer; both work at the same time. If both fail, the custom
-    model's error is the answer."""
+    """The results of the custom model and the resource in one answer; both work at the same time. An error of the resource is
+    `featuresError` of the answer, beside the custom model's result. An error of the custom model is the whole answer."""
     own, standard = await asyncio.gather(custom, passed_on(asked), return_exceptions=True)
-    for outcome in (own, standard):
-        if isinstance(outcome, BaseException):
-            raise outcome
-    assert isinstance(own, str)
-    assert isinstance(standard, Response)
-    if standard.status_code != 200:
-        return standard
-    result = {**json.loads(own), **json.loads(bytes(standard.body))}
+    if isinstance(own, BaseException):
+        raise own
+    if isinstance(standard, ApiError):
+        standard = standard.response()
+    if isinstance(standard, BaseException):
+        raise standard
+    found = json.loads(bytes(standard.body))
+    result = json.loads(own)
+    if standard.status_code == 200:
+        result |= found
+    else:
+        log.warning("an answer lacks its prebuilt features: %s", found["error"]["message"])
+        result |= {"featuresError": found["error"]}
     return Response(json.dumps(result, ensure_ascii=False, separators=(",", ":")), 200, media_type=JSON)

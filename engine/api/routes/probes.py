@@ -1,4 +1,4 @@
-"""Operations outside the contract: the health check and the metrics."""
+"""Operations outside the contract: the health checks and the metrics."""
 
 import ipaddress
 import logging
@@ -57,6 +57,20 @@ def healthz(service: Serving) -> Response:
         log.error("database does not answer", extra={"reason": type(error).__name__})  # noqa: TRY400 - its text may hold the URL
         raise ApiError(503, ErrorCode.INTERNAL_SERVER_ERROR, "The database does not answer.") from None
     return json_response({"status": "ok", "version": engine_version(), "apiVersions": list(API_VERSIONS)})
+
+
+@router.get(
+    "/livez",
+    summary="Check that the engine answers, whatever its database does",
+    response_class=Response,
+    responses={
+        **failures(),
+        200: {"description": "It does.", "content": {"application/json": {"schema": {"type": "object"}}}},
+    },
+)
+async def livez() -> Response:
+    """Neither waits for a thread nor for the database: a restart of the engine mends neither a database nor many callers."""
+    return json_response({"status": "ok"})
 
 
 @router.get(

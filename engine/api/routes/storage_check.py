@@ -30,6 +30,7 @@ def check(service: Serving, body: Annotated[StorageCheck, Depends(body_of(Storag
     except BlobError as error:
         if error.kind is BlobErrorKind.NOT_ALLOWED:
             raise invalid(error.message, target="url") from None
-        answer = {"readable": False, "reason": error.message, "identity": service.blobs.identity.client_id}
+        code = {"code": error.code} if error.code else {}
+        answer = {"readable": False, "reason": error.message, **code, "identity": service.blobs.identity.client_id}
         return json_response(answer)
     return json_response({"readable": True})

@@ -1,4 +1,5 @@
-"""The health check of a worker, for a container's probes: a worker has no API, so it answers only `GET /healthz`."""
+"""The health checks of a worker, for a container's probes: a worker has no API, so it answers only `GET /livez` and
+`GET /healthz`."""
 
 import json
 import socket
@@ -13,7 +14,11 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.runtime.listening import listening
 
 STALE_SECONDS = 60.0
-"""A worker checks its jobs every few seconds. One that has not done so for this long hangs, even if its threads are running."""
+"""A worker checks its jobs every few seconds. One that has not done so for this long takes no jobs: it waits for its
+database, or it hangs."""
+
+HUNG_SECONDS = 600.0
+"""A worker that has not checked its jobs for this long hangs: no restart or failover of a database takes as long."""
 
 _CALLER_SECONDS = 5.0
 """Time limit for one caller's request and answer."""
@@ -31,19 +36,22 @@ class Pulse:
     def beat(self) -> None:
         self._last = self._clock()
 
-    def trouble(self) -> str | None:
-        """Why the worker is not healthy; None if it is."""
-        if self._last is None:
-            return "The worker is starting."
-        silent = self._clock() - self._last
-        if silent > STALE_SECONDS:
-            return f"The worker has not checked its jobs for {silent:.0f} seconds."
-        return None
+    def unready(self) -> str | None:
+        """Why the worker takes no jobs; None if it does."""
+        return "The worker is starting." if self._last is None else self._silent_for(STALE_SECONDS)
+
+    def dead(self) -> str | None:
+        """Why only a restart helps; None while the worker starts, works, or waits for its database."""
+        return None if self._last is None else self._silent_for(HUNG_SECONDS)
+
+    def _silent_for(self, seconds: float) -> str | None:
+        silent = self._clock() - (self._last or 0.0)
+        return f"The worker has not checked its jobs for {silent:.0f} seconds." if silent > seconds else None
 
 
 @contextmanager
 def answering_health(host: str, port: int, pulse: Pulse) -> Iterator[int]:
-    """Answer 200 or 503 at /healthz from separate threads. Yields the port. Raises SettingsError if it is taken."""
+    """Answer 200 or 503 at /livez and /healthz from separate threads. Yields the port. Raises SettingsError if it is taken."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _CALLER_SECONDS
@@ -125,10 +133,11 @@ class _Server(ThreadingHTTPServer):
 
 
 def _answer(path: str, pulse: Pulse) -> tuple[int, dict[str, object]]:
-    if path.partition("?")[0] != "/healthz":
-        return 404, _error("404", "A worker only answers /healthz.")
-    trouble = pulse.trouble()
-    if trouble is not None:
+    checks = {"/livez": pulse.dead, "/healthz": pulse.unready}
+    check = checks.get(path.partition("?")[0])
+    if check is None:
+        return 404, _error("404", "A worker only answers /livez and /healthz.")
+    if (trouble := check()) is not None:
         return 503, _error(ErrorCode.INTERNAL_SERVER_ERROR.value, trouble)
     return 200, {"status": "ok"}
 

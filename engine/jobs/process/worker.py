@@ -210,7 +210,7 @@ def _open_extractor(settings: Settings) -> FeatureExtractor:
 
 
 def run_worker(settings: Settings, health_port: int | None = None) -> None:
-    """Work until SIGTERM, SIGINT or a fatal error; does not return. If `health_port` is given, it answers /healthz."""
+    """Work until SIGTERM, SIGINT or a fatal error; does not return. With `health_port`, it answers /livez and /healthz."""
     stopping, woken = threading.Event(), threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape that `signal` asks for

@@ -2,7 +2,7 @@
 
 import pulumi
 
-from tests.components.azure.conftest import Engine
+from tests.components.azure.played_engine import Engine
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.roles import adder_id, assignment_name
 

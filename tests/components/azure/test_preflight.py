@@ -215,7 +215,7 @@ def test_what_is_used_of_others_is_asked_about_where_it_is() -> None:
     [
         ([], False),
         ([assignment(CONTAINER.upper(), f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], True),
-        # one above the container is no second one on it, and another role or container is another
+        # one above the container is not a second one on it, and another role or container is another
         ([assignment(GROUP, f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], False),
         ([assignment(CONTAINER, f"/x/{Role.STORAGE_BLOB_DATA_READER.value}")], False),
         ([assignment(f"{CONTAINER}-2", f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], False),

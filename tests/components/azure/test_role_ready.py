@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.customization.fake_service import Answer, fake_service
 from vision_customization.components.azure import role_ready as blob_access
-from vision_customization.components.azure.role_ready import Access, BlobAccessProvider, NoAccess, wait_for_access
+from vision_customization.components.azure.role_ready import Access, BlobAccessProvider, NoAccess, look, wait_for_access
 from vision_customization.customization.errors import RequestError, Unreachable
 from vision_customization.customization.resources.row import Row
 
@@ -78,6 +79,40 @@ def test_the_wait_is_bounded_and_says_who_what_and_where(looks: Callable[..., No
     for part in ("the engine's identity 47-11", URL, "1 min", "403 Auth", "'Storage Blob Data Reader'", "run the update again"):
         assert part in str(raised.value)
     assert "secret-key" not in str(raised.value)
+
+
+CLOSED = "the network rules of the storage account do not let the deploying identity in"
+
+
+@pytest.mark.parametrize(
+    ("code", "waited"),
+    [
+        (None, True),
+        ("AuthorizationPermissionMismatch", True),
+        ("AuthorizationFailure", False),
+        ("AuthenticationFailed", False),
+        ("AccountIsDisabled", False),
+    ],
+)
+def test_only_a_missing_role_is_waited_for(looks: Callable[..., None], code: str | None, waited: bool) -> None:
+    refused = Access(readable=False, reason=f"403 {code}: {CLOSED}", who="the deploying identity", code=code)
+    looks(refused, Access(readable=True))
+    if waited:
+        assert wait().said[-1].endswith("(after 5 s)")
+        return
+    with pytest.raises(NoAccess) as raised:
+        wait()
+    for part in ("the deploying identity cannot read", URL, CLOSED, "run the update again"):
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize("code", ["AuthorizationFailure", None])  # an older engine does not say it
+def test_the_engines_check_says_which_code_storage_gave(code: str | None) -> None:
+    answer = {"readable": False, "reason": "403", "identity": "47-11"} | ({"code": code} if code else {})
+    with fake_service() as service:
+        service.answers.append(Answer(200, answer))
+        found = look({**PROPERTIES, "endpoint": service.url})
+    assert found == Access(readable=False, reason="403", who="the engine's identity 47-11", code=code)
 
 
 def test_a_refresh_sees_a_role_that_was_taken_away(looks: Callable[..., None]) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pulumi
 
-from tests.components.azure.conftest import Engine
+from tests.components.azure.played_engine import Engine
 from vision_customization.components.azure.safeguards import CostBudget, DataLocks
 
 GROUP = "/subscriptions/sub-1/resourceGroups/vision-prod"

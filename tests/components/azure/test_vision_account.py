@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.components.azure.conftest import Engine
+from tests.components.azure.played_engine import Engine
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 

@@ -107,7 +107,7 @@ def test_the_list_of_commands_shows_each_summary_whole(name: str) -> None:
 
 def test_no_summary_is_cut_off() -> None:
     for group in (program, *GROUPS.values()):
-        with click.Context(group, terminal_width=80) as context:
+        with click.Context(group, terminal_width=80, **program.context_settings) as context:
             assert "..." not in group.get_help(context).partition("Commands:")[2]
 
 
@@ -117,7 +117,8 @@ def test_each_command_line_that_is_shown_parses(line: str) -> None:
     command: click.Command = program
     while isinstance(command, click.Group):
         command = command.commands[arguments.pop(0)]
-    command.make_context(line, arguments, resilient_parsing=True).close()  # raises for an option that there is not
+    # Raises for an option that there is not. A command keeps the help options of the first context that it sees.
+    command.make_context(line, arguments, resilient_parsing=True, **program.context_settings).close()
 
 
 def test_the_labels_of_other_tools_become_a_dataset_as_shown(vision: Vision, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ OPERATIONS = {
     "/computervision/batchprediction/{model_name}/runs/{run_name}/results": {"get"},
     "/computervision/planogramcompliance:match": {"post"},
     "/computervision/imageanalysis:analyze": {"post"},
+    "/livez": {"get"},
     "/healthz": {"get"},
     "/metrics": {"get"},
 }

@@ -2,7 +2,7 @@
 
 import ipaddress
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +36,8 @@ class Site:
     port: int = 0
     scheme: str = "http"
     replies: dict[str, list[Reply]] = field(default_factory=dict)
+    answers: dict[str, Callable[[str], Reply]] = field(default_factory=dict)
+    """Paths whose reply depends on the whole request target."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     connections: set[int] = field(default_factory=set)
@@ -66,8 +68,11 @@ def serving(certificate: Path | None = None) -> Iterator[Site]:
             site.requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}))
             site.bodies.append(self.body())
             site.connections.add(self.client_address[1])
-            replies = site.replies.get(self.path.split("?")[0], [Reply(404)])
+            path = self.path.split("?")[0]
+            replies = site.replies.get(path, [Reply(404)])
             reply = replies.pop(0) if len(replies) > 1 else replies[0]
+            if path in site.answers:
+                reply = site.answers[path](self.path)
             if reply.status == 0:
                 self.close_connection = True
                 return

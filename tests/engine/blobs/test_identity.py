@@ -1,5 +1,6 @@
 """The engine's own identity: where its tokens come from, where they may go, and how long a new role is waited for."""
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -189,7 +190,7 @@ def test_a_role_that_never_comes_is_named_in_the_end(azure: Site, reader: BlobRe
     assert raised.value.kind is BlobErrorKind.DENIED
     for expected in (
         f"{url} may not be read (403 AuthorizationPermissionMismatch)",
-        f"the engine's identity {CLIENT_ID} lacks the role Storage Blob Data Reader on the container {azure.url}/a/c,",
+        f"the engine's identity {CLIENT_ID} lacks the role Storage Blob Data Reader on the container {azure.url}/a/c.",
         "retried for 180 seconds",
     ):
         assert expected in raised.value.message
@@ -198,8 +199,26 @@ def test_a_role_that_never_comes_is_named_in_the_end(azure: Site, reader: BlobRe
 
 @pytest.mark.parametrize(
     ("reply", "identity", "limit_seconds"),
-    [(DENIED, False, None), (DENIED, True, 4.0), (Reply(401), True, None), (Reply(404), True, None)],
-    ids=["no identity", "no time", "a wrong token", "no blob"],
+    [
+        (DENIED, False, None),
+        (DENIED, True, 4.0),
+        (Reply(401), True, None),
+        (Reply(404), True, None),
+        (Reply(403), True, None),
+        (Reply(403, {"x-ms-error-code": "AuthorizationFailure"}), True, None),
+        (Reply(403, {"x-ms-error-code": "AuthenticationFailed"}), True, None),
+        (Reply(403, {"x-ms-error-code": "AccountIsDisabled"}), True, None),
+    ],
+    ids=[
+        "no identity",
+        "no time",
+        "a wrong token",
+        "no blob",
+        "no code",
+        "a closed network",
+        "an old token",
+        "a disabled account",
+    ],
 )
 def test_what_is_not_waited_for(
     azure: Site, reader: BlobReader, clock: Clock, reply: Reply, identity: bool, limit_seconds: float | None
@@ -209,6 +228,17 @@ def test_what_is_not_waited_for(
         reader.read(url, identity=identity, limit_seconds=limit_seconds)
     assert clock.pauses == []
     assert len(azure.requests) == 1
+
+
+def test_a_closed_network_is_named_and_not_a_role(azure: Site, reader: BlobReader) -> None:
+    url = azure.on("/a/c/b.png", Reply(403, {"x-ms-error-code": "AuthorizationFailure"}))
+    with pytest.raises(BlobError) as raised:
+        reader.read(url, identity=True)
+    assert (raised.value.kind, raised.value.code) == (BlobErrorKind.DENIED, "AuthorizationFailure")
+    assert f"network rules of the storage account do not let the engine's identity {CLIENT_ID} in" in raised.value.message
+    assert "Storage Blob Data Reader" not in raised.value.message
+    copied = pickle.loads(pickle.dumps(raised.value))
+    assert (copied.code, copied.message) == (raised.value.code, raised.value.message)
 
 
 def test_who_is_told_may_end_the_waiting(azure: Site, reader: BlobReader, clock: Clock) -> None:
@@ -239,8 +269,8 @@ def test_a_check_asks_for_a_blob_or_lists_a_container(azure: Site, reader: BlobR
 @pytest.mark.parametrize(
     ("path", "status", "kind", "expected"),
     [
-        ("/a/c", 403, BlobErrorKind.DENIED, "lacks the role Storage Blob Data Reader on the container {url}/a/c,"),
-        ("/a/c/b.png", 403, BlobErrorKind.DENIED, "lacks the role Storage Blob Data Reader on the container {url}/a/c,"),
+        ("/a/c", 403, BlobErrorKind.DENIED, "lacks the role Storage Blob Data Reader on the container {url}/a/c."),
+        ("/a/c/b.png", 403, BlobErrorKind.DENIED, "lacks the role Storage Blob Data Reader on the container {url}/a/c."),
         ("/a/c", 404, BlobErrorKind.NOT_FOUND, "{url}/a/c does not exist"),
         ("/a/c?sig=TOPSECRET", 200, BlobErrorKind.NOT_ALLOWED, "has a query"),
     ],

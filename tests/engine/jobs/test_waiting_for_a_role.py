@@ -103,7 +103,7 @@ def test_without_the_role_it_fails_and_names_identity_role_and_container(azure: 
     with pytest.raises(JobFailed) as failed:
         job.read_annotations()
     assert failed.value.code is FailureCode.DATASET_CORRUPT
-    for expected in (CLIENT_ID, "Storage Blob Data Reader", f"the container {azure.url}/acct/training,"):
+    for expected in (CLIENT_ID, "Storage Blob Data Reader", f"the container {azure.url}/acct/training."):
         assert expected in failed.value.message
 
 

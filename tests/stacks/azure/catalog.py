@@ -1,7 +1,15 @@
-"""The types of resources that the stand-in knows: where each lies in Azure, and what of it can never change."""
+"""The types of resources that the stand-in knows: where each lies in Azure, and what of it can never change.
+
+azure-native replaces a resource for the names in its path, for a top-level property that Azure's specification marks as
+`"x-ms-mutability": ["create", "read"]`, and for those of its own list (`forceNewMap` in `provider/pkg/gen/replacement.go`).
+For a property below another one it does not, whatever its mark (`forceNew` in `provider/pkg/gen/properties.go`): it sends
+the change, and Azure refuses it. The marks are those of https://github.com/Azure/azure-rest-api-specs in the version that the
+SDK uses.
+"""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.stacks.azure.failure import Failure
@@ -13,12 +21,52 @@ NETWORK = f"{GROUP}/providers/Microsoft.Network"
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """How Azure refuses to change a property that azure-native sends in an update. `{}` in the message is its name."""
+
+    code: str
+    message: str
+    status: int = 400
+    # Azure takes no notice of it where the resource was made without it.
+    ignored_if_new: bool = False
+
+
+STORAGE_FIXED = Fixed(
+    "AccountPropertyCannotBeUpdated",
+    "The property '{}' was specified in the input, but it cannot be updated as it is read-only. For more information, see - "
+    "https://aka.ms/storageaccountupdate",
+)
+ASSIGNMENT_FIXED = Fixed(
+    "RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated."
+)
+ENVIRONMENT_FIXED = Fixed(
+    "ManagedEnvironmentInfraSubnetIdCannotBeUpdated",
+    "Infrastructure subnet Id can not be changed after environment creation.",
+    ignored_if_new=True,
+)
+UNNAMED_FIXED = Fixed("PropertyChangeNotAllowed", "Changing property '{}' is not allowed.", 409)
+"""The code and the message are the simulation's own: that Azure refuses is documented, its words are not."""
+
+MOVED = Fixed(
+    "InvalidResourceLocation",
+    "The resource already exists in another location. A resource with the same name cannot be created in location '{}'.",
+    409,
+)
+
+
+@dataclass(frozen=True)
 class Kind:
     """A type of resource. `path` is its id; the last placeholder of it is the resource's own name."""
 
     path: str
-    # Properties that only a replacement changes, beside the names in the path and the location.
-    immutable: tuple[str, ...] = ()
+    # What azure-native replaces a resource for, beside the names in the path and the location.
+    forced: tuple[str, ...] = ()
+    # What azure-native sends in an update, and Azure refuses to change.
+    fixed: Mapping[str, Fixed] = field(default_factory=dict)
+    # azure-native sends another location in an update, instead of replacing the resource for it.
+    sends_location: bool = False
+    # Lists whose items are resources of their own, too: azure-native keeps what is in Azure where the program declares none.
+    shared_lists: tuple[str, ...] = ()
     # A singleton is there with its parent: it is set, and reset, never made or removed.
     singleton: bool = False
     # It lies in no region.
@@ -33,6 +81,11 @@ class Kind:
     @property
     def placeholders(self) -> list[str]:
         return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """All that azure-native replaces a resource for."""
+        return (*self.placeholders, *(() if self.sends_location else ("location",)), *self.forced)
 
     @property
     def name_property(self) -> str:
@@ -61,19 +114,18 @@ class Kind:
 CATALOG: dict[str, Kind] = {
     "resources:ResourceGroup": Kind(GROUP),
     "cognitiveservices:Account": Kind(
-        f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/{{accountName}}", ("kind", "properties.customSubDomainName")
+        f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/{{accountName}}",
+        fixed={"properties.customSubDomainName": UNNAMED_FIXED, "kind": UNNAMED_FIXED},
     ),
     "storage:StorageAccount": Kind(
         STORAGE,
-        (
-            "dnsEndpointType",
-            "enableNfsV3",
-            "encryption.requireInfrastructureEncryption",
-            "extendedLocation",
-            "immutableStorageWithVersioning",
-            "isHnsEnabled",
-            "kind",
-        ),
+        ("isHnsEnabled",),
+        {
+            "dnsEndpointType": STORAGE_FIXED,
+            "enableNfsV3": STORAGE_FIXED,
+            "encryption.requireInfrastructureEncryption": STORAGE_FIXED,
+            "immutableStorageWithVersioning.enabled": STORAGE_FIXED,
+        },
     ),
     "storage:BlobServiceProperties": Kind(f"{STORAGE}/blobServices/{{blobServicesName}}", singleton=True),
     "storage:ManagementPolicy": Kind(f"{STORAGE}/managementPolicies/{{managementPolicyName}}"),
@@ -84,12 +136,12 @@ CATALOG: dict[str, Kind] = {
     ),
     "authorization:RoleAssignment": Kind(
         "{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
-        ("principalId", "roleDefinitionId", "scope"),
+        ("principalId",),
+        {"roleDefinitionId": ASSIGNMENT_FIXED},
         guid_named=True,
     ),
     "authorization:RoleDefinition": Kind(
         "{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
-        ("scope",),
         outlives_group=True,
         guid_named=True,
     ),
@@ -99,31 +151,48 @@ CATALOG: dict[str, Kind] = {
     "containerregistry:Registry": Kind(f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}"),
     "app:ManagedEnvironment": Kind(
         f"{GROUP}/providers/Microsoft.App/managedEnvironments/{{environmentName}}",
-        ("infrastructureResourceGroup", "vnetConfiguration", "zoneRedundant"),
+        ("infrastructureResourceGroup", "zoneRedundant"),
+        {
+            "vnetConfiguration.infrastructureSubnetId": ENVIRONMENT_FIXED,
+            "vnetConfiguration.internal": UNNAMED_FIXED,
+        },
         held_by_references=True,
     ),
     "app:ContainerApp": Kind(
         f"{GROUP}/providers/Microsoft.App/containerApps/{{containerAppName}}",
-        ("environmentId", "extendedLocation", "managedEnvironmentId"),
+        ("environmentId", "managedEnvironmentId"),
     ),
     "dbforpostgresql:Server": Kind(
-        POSTGRESQL, ("administratorLogin", "createMode", "network.delegatedSubnetResourceId", "pointInTimeUTC")
+        POSTGRESQL,
+        ("administratorLogin", "availabilityZone", "pointInTimeUTC", "sourceServerResourceId"),
+        {"backup.geoRedundantBackup": UNNAMED_FIXED, "network.delegatedSubnetResourceId": UNNAMED_FIXED},
     ),
-    "dbforpostgresql:Database": Kind(f"{POSTGRESQL}/databases/{{databaseName}}", ("charset", "collation")),
+    "dbforpostgresql:Database": Kind(
+        f"{POSTGRESQL}/databases/{{databaseName}}", fixed={"charset": UNNAMED_FIXED, "collation": UNNAMED_FIXED}
+    ),
     "dbforpostgresql:FirewallRule": Kind(f"{POSTGRESQL}/firewallRules/{{firewallRuleName}}"),
     "monitor:DiagnosticSetting": Kind("{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}"),
     "monitor:ActionGroup": Kind(f"{GROUP}/providers/Microsoft.Insights/actionGroups/{{actionGroupName}}", is_global=True),
-    "monitor:ScheduledQueryRule": Kind(f"{GROUP}/providers/Microsoft.Insights/scheduledQueryRules/{{ruleName}}", ("kind",)),
-    "network:VirtualNetwork": Kind(f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}", held_by_references=True),
+    "monitor:ScheduledQueryRule": Kind(
+        f"{GROUP}/providers/Microsoft.Insights/scheduledQueryRules/{{ruleName}}",
+        fixed={"scopes": Fixed("BadRequest", "Scope can not be updated")},
+    ),
+    "network:VirtualNetwork": Kind(
+        f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}",
+        shared_lists=("subnets", "virtualNetworkPeerings"),
+        held_by_references=True,
+    ),
     "network:Subnet": Kind(f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}/subnets/{{subnetName}}", held_by_references=True),
-    "network:PrivateEndpoint": Kind(f"{NETWORK}/privateEndpoints/{{privateEndpointName}}", ("subnet",)),
+    "network:PrivateEndpoint": Kind(
+        f"{NETWORK}/privateEndpoints/{{privateEndpointName}}", ("subnet",), {"location": MOVED}, sends_location=True
+    ),
     "network:PrivateDnsZoneGroup": Kind(
         f"{NETWORK}/privateEndpoints/{{privateEndpointName}}/privateDnsZoneGroups/{{privateDnsZoneGroupName}}"
     ),
     "privatedns:PrivateZone": Kind(f"{NETWORK}/privateDnsZones/{{privateZoneName}}", is_global=True, held_by_references=True),
     "privatedns:VirtualNetworkLink": Kind(
         f"{NETWORK}/privateDnsZones/{{privateZoneName}}/virtualNetworkLinks/{{virtualNetworkLinkName}}",
-        ("virtualNetwork",),
+        fixed={"virtualNetwork.id": UNNAMED_FIXED},
         is_global=True,
     ),
     "privatedns:PrivateRecordSet": Kind(

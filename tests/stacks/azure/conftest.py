@@ -28,7 +28,7 @@ def state(world: AzureWorld) -> State:
 def deployer(world: AzureWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of the deployer."""
     for name in os.environ:
-        if name.startswith("AZURE_"):
+        if name.startswith(("AZURE_", "ARM_")):
             monkeypatch.delenv(name)
     for name, value in world.environment().items():
         monkeypatch.setenv(name, value)

@@ -183,7 +183,8 @@ class ContainerApp:
         """
         spec = ContainerSpec.of(inputs)
         former = self._revision
-        if former is not None and former.spec == spec:
+        if former is not None and not spec.needs_a_revision(former.spec):
+            former.spec = spec  # a replica that starts from now on has the new secrets
             return self.fqdn
         self._revisions += 1
         name = f"{self.name}--{self._revisions:07d}"

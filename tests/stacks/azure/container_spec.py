@@ -1,5 +1,6 @@
 """What a Container App's declaration says of the process that runs in it. Pure: nothing is started here."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,16 @@ class ContainerSpec:
     max_replicas: int
     queue: QueueRule | None
     cooldown_seconds: float
+    template: str
+    """What a revision is made of, as JSON: it refers to secrets, and does not have their values."""
+
+    def needs_a_revision(self, former: "ContainerSpec") -> bool:
+        """Whether Azure makes a new revision: not if only the values of secrets changed.
+
+        https://learn.microsoft.com/azure/container-apps/manage-secrets
+        """
+        ours = (self.template, self.has_ingress, self.identity_ids)
+        return ours != (former.template, former.has_ingress, former.identity_ids)
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "ContainerSpec":
@@ -89,6 +100,7 @@ class ContainerSpec:
             max(int(scale.get("maxReplicas") or 10), least),
             _queue_rule(scale.get("rules") or (), secrets),
             float(scale.get("cooldownPeriod") or COOLDOWN_SECONDS),
+            json.dumps(template, sort_keys=True),
         )
 
 

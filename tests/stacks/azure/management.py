@@ -1,4 +1,4 @@
-"""What is asked of Azure Resource Manager: permissions, roles, deleted accounts, and the restore of blobs."""
+"""What is asked of Azure Resource Manager: roles, deleted accounts, databases, and the restore of blobs."""
 
 import json
 import re
@@ -18,6 +18,7 @@ from tests.stacks.azure.directory import (
 )
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
 from tests.stacks.azure.history import NotRestorable
+from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
@@ -34,6 +35,14 @@ _ACCOUNTS = re.compile(
     r"(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.Storage/storageAccounts", re.IGNORECASE
 )
 _RESTORE = re.compile(rf"(?P<account>{_ACCOUNTS.pattern}/[^/]+)/restoreBlobRanges", re.IGNORECASE)
+_OFFER = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
+)
+_SERVER = re.compile(
+    r"(?P<id>(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.DBforPostgreSQL/flexibleServers/[^/]+)"
+    r"(?P<capabilities>/capabilities)?",
+    re.IGNORECASE,
+)
 _GROUP = re.compile(r"(?P<id>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))(/.*)?", re.IGNORECASE)
 _FILTER = re.compile(r"atScope\(\)|assignedTo\('(?P<assigned>[^']+)'\)|principalId eq '(?P<principal>[^']+)'")
 
@@ -97,6 +106,15 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
         _check(directory, object_id, "Microsoft.Storage/storageAccounts/read", call.path)
         accounts = [found for found in directory.of_type(STORAGE_ACCOUNT) if is_within(found.id, match["group"])]
         return {"value": [{"id": found.id, "name": found.name} for found in accounts]}
+    if match := _OFFER.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
+        if not is_listed(match["location"]):
+            raise Refused(404, "ResourceNotFound", f"The location '{match['location']}' was not found.")
+        return capabilities(Offer.of(match["location"], directory.scenario))
+    if match := _SERVER.fullmatch(call.path):
+        what = "/capabilities" if match["capabilities"] else ""
+        _check(directory, object_id, f"Microsoft.DBforPostgreSQL/flexibleServers{what}/read", match["id"])
+        return _database_server(match["id"], directory, of_capabilities=bool(what))
     match = _AUTHORIZATION.fullmatch(call.path)
     if match is None:
         raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")
@@ -205,6 +223,16 @@ def _role_definition(role: str, directory: Directory) -> dict[str, object]:
             "assignableScopes": ["/"],
         },
     }
+
+
+def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:
+    """A server, or what it can be changed to."""
+    found = directory.resource(server_id)
+    if found is None:
+        raise Refused(404, "ResourceNotFound", f"The Resource '{server_id}' was not found.")
+    if of_capabilities:
+        return capabilities(Offer.of(found.outputs["location"], directory.scenario), of_server=True)
+    return document(found.id, found.outputs)
 
 
 def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:

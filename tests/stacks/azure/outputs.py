@@ -7,7 +7,9 @@ from typing import Any
 
 from tests.stacks.azure import schema
 from tests.stacks.azure.catalog import kind_of
+from tests.stacks.azure.filled import current, filled
 from tests.stacks.azure.names import region
+from tests.stacks.azure.postgresql import placed
 from tests.stacks.azure.subscription import State
 
 Values = dict[str, Any]
@@ -18,6 +20,7 @@ def respond(resource_type: str, resource_id: str, inputs: Values, old: Values, s
     given = schema.outputs(resource_type)
     kind = kind_of(resource_type)
     outputs: Values = {key: schema.projected(value, given[key].shape) for key, value in inputs.items() if key in given}
+    outputs = filled(resource_type.removeprefix("azure-native:"), outputs)
     outputs |= {
         "name": str(inputs[kind.name_property]),
         "type": kind.arm_type,
@@ -32,7 +35,8 @@ def respond(resource_type: str, resource_id: str, inputs: Values, old: Values, s
     make = MAKERS.get(resource_type.removeprefix("azure-native:"))
     if make:
         outputs = merged(outputs, make(resource_id, outputs, old, state, scenario))
-    return {key: value for key, value in outputs.items() if key in given}
+    answer = {key: value for key, value in outputs.items() if key in given}
+    return current(resource_type.removeprefix("azure-native:"), resource_id, answer, state)
 
 
 def merged(values: Values, more: Values) -> Values:
@@ -133,7 +137,8 @@ def container_app(resource_id: str, outputs: Values, old: Values, state: State, 
 
 
 def server(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
-    return {"fullyQualifiedDomainName": f"{outputs['name']}.postgres.database.azure.com", "state": "Ready"}
+    host = f"{outputs['name']}.postgres.database.azure.com"
+    return {"fullyQualifiedDomainName": host, "state": "Ready", **placed(outputs, old)}
 
 
 def resource_group(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:

@@ -130,7 +130,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource_type, _ = type_and_name(request.urn)
 
         def act() -> provider_pb2.ReadResponse:
-            found = self.provider.read(resource_type, request.id)
+            found = self.provider.read(resource_type, request.id, values(request.inputs), values(request.properties))
             if found is None:
                 return provider_pb2.ReadResponse()
             outputs, inputs = found

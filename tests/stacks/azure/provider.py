@@ -11,12 +11,21 @@ from typing import Any, Protocol, TypeVar
 
 from tests.stacks.azure import schema
 from tests.stacks.azure.catalog import Kind, kind_of
-from tests.stacks.azure.difference import Change, changes
+from tests.stacks.azure.difference import Change, changes, refreshed
 from tests.stacks.azure.failure import Failure, Throttled
+from tests.stacks.azure.filled import current
 from tests.stacks.azure.keys import KEY_FUNCTIONS, getter, key_action, keys
 from tests.stacks.azure.outputs import respond
 from tests.stacks.azure.requirements import check_requirements
-from tests.stacks.azure.rules import authorize, check_create, check_delete, check_update, planned_failure
+from tests.stacks.azure.rules import (
+    authorize,
+    check_create,
+    check_delete,
+    check_fixed,
+    check_update,
+    kept_as_made,
+    planned_failure,
+)
 from tests.stacks.azure.schema import UNKNOWN, Mismatch
 from tests.stacks.azure.subscription import State, Subscription, same
 
@@ -117,7 +126,7 @@ class Provider:
         def make(state: State, scenario: Values) -> Values:
             authorize(f"{kind.arm_type}/write", resource_id, scenario["caller"])
             if kind.singleton and state.get(resource_id):
-                check_update(short(resource_type), resource_id, inputs, state)
+                check_update(short(resource_type), resource_id, inputs, state, scenario)
             else:
                 check_create(short(resource_type), resource_id, inputs, state, scenario)
             check_requirements(short(resource_type), inputs)
@@ -138,25 +147,43 @@ class Provider:
         def change(state: State, scenario: Values) -> Values:
             authorize(f"{kind.arm_type}/write", resource_id, scenario["caller"])
             present = state.get(resource_id)
+            sent = inputs
             if present:
-                check_update(short(resource_type), resource_id, inputs, state)
+                sent = kept_as_made(kind, present["inputs"], inputs)
+                check_fixed(kind, present["inputs"], sent)
+                check_update(short(resource_type), resource_id, sent, state, scenario)
             else:
                 check_create(short(resource_type), resource_id, inputs, state, scenario)
-            check_requirements(short(resource_type), inputs)
-            return self._put(resource_type, resource_id, inputs, present["outputs"] if present else {}, state, scenario)
+            check_requirements(short(resource_type), sent)
+            return self._put(resource_type, resource_id, sent, present["outputs"] if present else {}, state, scenario)
 
         outputs = self._call("update", resource_type, resource_id, change)
         return self._apply(resource_type, resource_id, inputs, outputs)
 
-    def read(self, resource_type: str, resource_id: str) -> tuple[Values, Values] | None:
-        """The outputs and the inputs as they stand now, or None for what is gone."""
+    def read(
+        self, resource_type: str, resource_id: str, old_inputs: Values | None = None, old_outputs: Values | None = None
+    ) -> tuple[Values, Values] | None:
+        """The outputs as they stand now, and the inputs that azure-native infers; None for what is gone.
+
+        `old_inputs` and `old_outputs` are those of the last update. Without them (an import), the inputs are those of Azure.
+        """
 
         def look(state: State, scenario: Values) -> tuple[Values, Values] | None:
             authorize(f"{kind_of(resource_type).arm_type}/read", resource_id, scenario["caller"])
             resource = state.get(resource_id)
-            return (resource["outputs"], resource["inputs"]) if resource else None
+            if resource is None:
+                return None
+            return current(short(resource_type), resource_id, resource["outputs"], state), resource["inputs"]
 
-        return self._call("read", resource_type, resource_id, look)
+        found = self._call("read", resource_type, resource_id, look)
+        if found is None or not old_inputs:
+            return found
+        outputs, _ = found
+        before, after = input_shape(resource_type, old_outputs or {}), input_shape(resource_type, outputs)
+        for name in kind_of(resource_type).shared_lists:
+            if name not in old_inputs:
+                after.pop(name, None)
+        return outputs, refreshed(old_inputs, before, after)
 
     def delete(self, resource_type: str, resource_id: str) -> None:
         """Delete it with all that is below it. What is gone already is as good as deleted."""
@@ -255,8 +282,15 @@ class Provider:
         if deleted:
             old_outputs = state.deleted.pop(deleted)["outputs"]
         outputs = respond(resource_type, resource_id, inputs, old_outputs, state, scenario)
-        created = state.resources.get(known, {}).get("created", time.time())
-        state.resources[known] = {"type": resource_type, "inputs": inputs, "outputs": outputs, "created": created}
+        now = time.time()
+        created = state.resources.get(known, {}).get("created", now)
+        state.resources[known] = {
+            "type": resource_type,
+            "inputs": inputs,
+            "outputs": outputs,
+            "created": created,
+            "written": now,
+        }
         return outputs
 
     def _apply(self, resource_type: str, resource_id: str, inputs: Values, outputs: Values) -> Values:
@@ -269,6 +303,12 @@ class Provider:
                 if resource := state.get(resource_id):
                     resource["outputs"] = applied
         return applied
+
+
+def input_shape(resource_type: str, outputs: Values) -> Values:
+    """The part of the outputs that are inputs, too."""
+    expected = schema.inputs(resource_type)
+    return {key: schema.projected(value, expected[key].shape) for key, value in outputs.items() if key in expected}
 
 
 def short(resource_type: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.stacks.azure.failure import Failure
+from tests.stacks.azure.postgresql import STORAGE_GIB
 
 Values = dict[str, Any]
 
@@ -173,7 +174,6 @@ def secret_references(value: object) -> Iterator[str]:
 
 
 TIERS = {"Burstable": "Standard_B", "GeneralPurpose": "Standard_D", "MemoryOptimized": "Standard_E"}
-STORAGE_GIB = (32, 64, 128, 256, 512, 1024, 2048, 4096, 4095, 8192, 16384, 32767)
 RESERVED_LOGINS = {"azure_superuser", "azure_pg_admin", "admin", "administrator", "root", "guest", "public"}
 
 

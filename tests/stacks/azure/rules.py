@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -9,8 +10,9 @@ from typing import Any
 
 from tests.stacks.azure.catalog import Kind, kind_of, parent_of, type_of
 from tests.stacks.azure.failure import Failure, Throttled
-from tests.stacks.azure.names import NAME_RULES, check_name, check_region, check_subdomain
+from tests.stacks.azure.names import NAME_RULES, check_name, check_region, check_subdomain, region
 from tests.stacks.azure.network import check_firewall, check_private_endpoint, check_subnet
+from tests.stacks.azure.postgresql import check_new_server, check_server_change
 from tests.stacks.azure.roles import check_role_assignment, check_role_definition, check_role_definition_unused
 from tests.stacks.azure.subscription import Resource, State, same
 
@@ -78,19 +80,57 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
                 raise Failure(404, "ResourceNotFound", f"The scope '{inputs['scope']}' was not found.")
             check_role_assignment(inputs, state, scenario["caller"])
         case "cognitiveservices:Account":
+            check_terms(inputs, scenario)
             check_soft_deleted(resource_id, inputs, state, scenario)
         case "storage:Blob":
             check_shared_key(resource_id, state)
         case "consumption:Budget":
             check_budget_begins_now(inputs)
+        case "dbforpostgresql:Server":
+            check_new_server(inputs, scenario)
     check_fit(resource_type, resource_id, inputs, state)
+    if resource_type == "network:PrivateEndpoint":
+        for connection in inputs.get("privateLinkServiceConnections") or []:
+            check_settled(connection.get("privateLinkServiceId", ""), state, scenario, "AccountProvisioningStateInvalid", 400)
 
 
-def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], state: State) -> None:
+def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], state: State, scenario: dict[str, Any]) -> None:
     """Refuse a change that Azure would refuse."""
+    if resource_type == "cognitiveservices:Account":
+        check_settled(resource_id, state, scenario, "RequestConflict", 409)
+        if at(inputs, "properties.restore"):
+            raise not_restorable(resource_id)
     check_parent(resource_id, kind_of(resource_type), state)
     check_references(resource_id, inputs, state)
+    present = state.get(resource_id)
+    if present and resource_type == "dbforpostgresql:Server":
+        check_server_change(inputs, present)
     check_fit(resource_type, resource_id, inputs, state)
+
+
+def kept_as_made(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The request without what Azure takes no notice of, since the resource was made without it."""
+    dropped = {path.partition(".")[0] for path, fixed in kind.fixed.items() if fixed.ignored_if_new and not at(old, path)}
+    return {key: value for key, value in new.items() if key not in dropped or key in old}
+
+
+def check_fixed(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuse another value of what can't change. What a request leaves out stays as it is."""
+    for path, fixed in kind.fixed.items():
+        before, after = at(old, path), at(new, path)
+        if path == "location":
+            before, after = region(str(before)), region(str(after))
+        if after is not None and after != before:
+            raise Failure(
+                fixed.status, fixed.code, fixed.message.format(after if path == "location" else path.rpartition(".")[2])
+            )
+
+
+def at(values: object, path: str) -> object:
+    """What a path such as `encryption.keySource` leads to; None if nothing is there."""
+    for key in path.split("."):
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
 
 
 def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], state: State) -> None:
@@ -223,14 +263,51 @@ def subdomain_of(account: Resource) -> str:
 
 
 def check_soft_deleted(resource_id: str, inputs: dict[str, Any], state: State, scenario: dict[str, Any]) -> None:
-    if (inputs.get("properties") or {}).get("restore"):
-        return
-    if any(same(known, resource_id) for known in state.deleted) or inputs["accountName"] in scenario.get("softDeleted", []):
+    deleted = any(same(known, resource_id) for known in state.deleted) or inputs["accountName"] in scenario.get(
+        "softDeleted", []
+    )
+    restore = bool(at(inputs, "properties.restore"))
+    if deleted and not restore:
         raise Failure(
             409,
             "FlagMustBeSetForRestore",
             f"An existing resource with ID '{resource_id}' has been soft-deleted. To restore the resource, you must specify "
             "'restore' to be 'true' in the property. If you don't want to restore existing resource, please purge it first.",
+        )
+    if restore and not deleted:
+        raise not_restorable(resource_id)
+
+
+def not_restorable(resource_id: str) -> Failure:
+    return Failure(
+        404,
+        "CanNotRestoreANonExistingResource",
+        f"Could not locate a resource to restore. The resource with ID '{resource_id}' doesn't exist or it is already purged.",
+    )
+
+
+def check_terms(inputs: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """Refuse the first account of a kind whose terms nobody in the subscription has accepted."""
+    if inputs.get("kind") in scenario.get("termsNotAccepted", []):
+        raise Failure(
+            400,
+            "ResourceKindRequireAcceptTerms",
+            f"This subscription cannot create {inputs['kind']} until you agree to Responsible AI terms for this resource. "
+            "You can agree to Responsible AI terms by creating a resource through the Azure Portal then trying again. "
+            "For more detail go to https://aka.ms/csrainotice",
+        )
+
+
+def check_settled(resource_id: str, state: State, scenario: dict[str, Any], code: str, status: int) -> None:
+    """Refuse what an account of Azure AI services does not take shortly after it was written: it is still `Accepted`."""
+    account = state.get(resource_id)
+    if account is None or account["type"] != "azure-native:cognitiveservices:Account":
+        return
+    if time.time() < account["written"] + scenario.get("accountSettlesSeconds", 0):
+        raise Failure(
+            status,
+            code,
+            f"Call to Microsoft.CognitiveServices/accounts failed. Error message: Account {resource_id} in state Accepted",
         )
 
 

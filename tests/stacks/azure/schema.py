@@ -262,6 +262,8 @@ def projected(value: object, shape: Shape, missing: object = None) -> object:
             return unsaid | {key: projected(item, known[key].shape, missing) for key, item in value.items() if key in known}
         case Items(item) if isinstance(value, list):
             return [projected(element, item, missing) for element in value]
+        case Items() if isinstance(value, dict):
+            return sorted(value)  # and the other way round
         case Entries(item) if isinstance(value, dict):
             return {key: projected(element, item, missing) for key, element in value.items()}
         case Entries():

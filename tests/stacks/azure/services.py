@@ -1,6 +1,7 @@
 """Everything that Azure is beside its management plane, on this machine: identities, storage, roles, databases, containers."""
 
 import json
+import os
 import secrets
 import signal
 import sys
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from unittest import mock
 
 from tests.stacks.azure import directory
 from tests.stacks.azure.authority import NAMES, Authority
@@ -40,6 +42,8 @@ class AzureWorld:
         shared = SharedFolder(folder)
         self._closing = ExitStack()
         self.authority = Authority.create(folder / "authority")
+        # KEDA's scalers run in this process. They verify PostgreSQL with the authorities of their system.
+        self._closing.enter_context(mock.patch.dict(os.environ, PGSSLROOTCERT=str(self.authority.ca_file)))
         self.identities = IdentityEndpoint(shared, self.authority)
         self._closing.callback(self.identities.stop)
         self.storage = StorageFront(shared, self.authority, folder / "storage")
@@ -78,10 +82,11 @@ class AzureWorld:
         self.stop()
 
     def environment(self) -> dict[str, str]:
-        """For the deployer: the Pulumi CLI, the program and its providers. No other `AZURE_…` may stand beside it."""
+        """For the deployer: the Pulumi CLI, the program and its providers. No other `AZURE_…` or `ARM_…` stands beside it."""
         return {
             "AZURE_STAND_IN": str(self.folder),
             "AZURE_STAND_IN_WORLD": "1",
+            "ARM_USE_MSI": "true",
             "IDENTITY_ENDPOINT": self.identities.url,
             "IDENTITY_HEADER": self.identities.caller_header,
             "REQUESTS_CA_BUNDLE": str(self.authority.ca_file),

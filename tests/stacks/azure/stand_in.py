@@ -64,6 +64,34 @@ class Azure:
                 if keys[0] in properties(resource["type"]):
                     put(resource[part], keys, value)
 
+    def grow_disk(self, server_id: str, size_gb: int) -> None:
+        """Give a PostgreSQL server a larger disk, as Azure does when the one that it has fills up."""
+        self.change(server_id, "storage.storageSizeGB", size_gb)
+
+    def fail_over(self, server_id: str) -> None:
+        """Let the standby of a PostgreSQL server take over: the two swap their zones."""
+        outputs = self.resources()[known(server_id, self.subscription.state())]["outputs"]
+        primary, standby = outputs["availabilityZone"], outputs["highAvailability"]["standbyAvailabilityZone"]
+        self.change(server_id, "availabilityZone", standby)
+        self.change(server_id, "highAvailability.standbyAvailabilityZone", primary)
+
+    def restore_server(self, source_id: str, name: str, time: str) -> str:
+        """Make a PostgreSQL server from a backup of another one, as `az postgres flexible-server restore` does; returns its id.
+
+        It has the databases and the size of the other one, but neither its standby nor its firewall rules.
+        """
+        from tests.stacks.azure.provider import EmptyWorld, Provider
+
+        source = self.resources()[source_id]["inputs"]
+        kept = {key: source[key] for key in ("resourceGroupName", "location", "sku", "storage", "network") if key in source}
+        backup = {"createMode": "PointInTimeRestore", "sourceServerResourceId": source_id, "pointInTimeUTC": time}
+        provider = Provider(self.folder, EmptyWorld())
+        restored, _ = provider.create("azure-native:dbforpostgresql:Server", {**kept, **backup, "serverName": name})
+        for id_, database in self.resources("dbforpostgresql:Database").items():
+            if id_.startswith(f"{source_id}/"):
+                provider.create(database["type"], {**database["inputs"], "serverName": name})
+        return restored
+
     def remove(self, resource_id: str) -> None:
         """Delete a resource, with what is below it, behind Pulumi's back; nothing is asked, nothing is kept for a restore."""
         with self.subscription.locked() as state:

@@ -152,6 +152,8 @@ def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resou
     kind = credential(call)
     only_new = False
     allowed = account.inputs
+    if directory.scenario.get("outsideNetwork") and allowed.get("publicNetworkAccess") == "Disabled":
+        raise Refused(403, "AuthorizationFailure", "This request is not authorized to perform this operation.")
     if kind in BY_KEY and allowed.get("allowSharedKeyAccess") is False:
         raise Refused(
             403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account."

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import jwt
 import pytest
@@ -14,6 +16,8 @@ from tests.stacks.azure.directory import CALLER_CLIENT_ID, CALLER_OBJECT_ID, SUB
 from tests.stacks.azure.identity import Place
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.written_state import CONTAINER, GROUP, IDENTITY, READER, State
+from vision_customization.components.azure.args import DatabaseSize
+from vision_customization.components.azure.capabilities import Found, NotOffered, check_capabilities
 
 pytestmark = pytest.mark.process
 
@@ -138,3 +142,70 @@ def test_a_place_gives_tokens_of_its_identities_only(
     monkeypatch.setenv("IDENTITY_HEADER", "another")
     with pytest.raises(ClientAuthenticationError):
         credential().get_token("https://storage.azure.com/.default")
+
+
+SERVER_ID = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision"
+LARGE = DatabaseSize("Standard_D2ds_v5", "GeneralPurpose", 64, high_availability="ZoneRedundant")
+
+
+@pytest.fixture
+def check(world: AzureWorld, state: State, credential: Credentials) -> Iterator[Callable[[str, DatabaseSize], Found]]:
+    """What a preflight asks about the database."""
+    token = credential().get_token("https://management.azure.com/.default").token
+    yield lambda location, size: check_capabilities(token, SERVER_ID, location, size)
+    write_scenario(world.folder, {"restrictedRegions": [], "withoutCapacity": {}})
+
+
+@pytest.mark.parametrize("location", ["centralus", "Sweden Central", "uksouth"])
+def test_a_region_that_offers_the_database_of_prod(check: Callable[..., Found], location: str) -> None:
+    assert check(location, LARGE) == Found(64)
+
+
+@pytest.mark.parametrize(
+    ("location", "changes", "says"),
+    [
+        ("eastus", {}, "database.highAvailability: location 'eastus' does not offer ZoneRedundant .* Set it to SameZone"),
+        ("westeurope", {}, "database.highAvailability: location 'westeurope'"),
+        ("westus2", {"high_availability": "SameZone"}, "database.sku: .* Set database.sku to one of .*Standard_D2ds_v4, or"),
+        ("canadaeast", {}, "database.highAvailability: location 'canadaeast'"),
+        ("westus3", {"geo_redundant_backup": True}, "database.geoRedundantBackup: location 'westus3'"),
+        ("germanynorth", {}, "location 'germanynorth': Azure does not let this subscription create PostgreSQL servers there"),
+        ("belgiumcentral", {}, "location 'belgiumcentral': asked what it offers .* Azure answered ResourceNotFound"),
+        ("ireland", {}, "location 'ireland': asked what it offers"),
+    ],
+)
+def test_what_regions_do_not_offer(check: Callable[..., Found], location: str, changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(NotOffered, match=says):
+        check(location, replace(LARGE, **changes))
+
+
+def test_a_subscription_or_a_size_for_which_a_region_has_no_room(check: Callable[..., Found], world: AzureWorld) -> None:
+    write_scenario(world.folder, {"withoutCapacity": {"centralus": ["Standard_D2ds_v5"]}})
+    with pytest.raises(
+        NotOffered, match=r"Standard_D2ds_v5 .*\(The region has no capacity for this size\)\. Set database\.sku"
+    ):
+        check("centralus", LARGE)
+    write_scenario(world.folder, {"restrictedRegions": ["centralus"]})
+    with pytest.raises(NotOffered, match=r"Azure does not let this subscription .*\(Provisioning is restricted in this region"):
+        check("centralus", LARGE)
+
+
+def test_a_server_keeps_what_its_region_offers_no_longer(check: Callable[..., Found], world: AzureWorld, state: State) -> None:
+    write_scenario(world.folder, {"restrictedRegions": ["eastus"]})
+    outputs = {
+        "location": "eastus",
+        "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
+        "highAvailability": {"mode": "ZoneRedundant"},
+        "storage": {"storageSizeGB": 128},
+    }
+    state.add("azure-native:dbforpostgresql:Server", SERVER_ID, {}, outputs)
+    assert check("eastus", LARGE) == Found(128)
+    assert check("eastus", replace(LARGE, sku="Standard_D4ds_v5", high_availability="SameZone")) == Found(128)
+
+
+def test_a_caller_without_a_right_in_the_subscription_is_warned(
+    check: Callable[..., Found], caller: Callable[..., None]
+) -> None:
+    caller("*", but=("Microsoft.DBforPostgreSQL/locations/*",))
+    (warning,) = check("eastus", LARGE).warnings
+    assert "not checked before the update: what 'eastus' offers for PostgreSQL (AuthorizationFailed: " in warning

@@ -394,6 +394,96 @@ def test_a_deleted_account_can_be_restored(caller: Caller) -> None:
     assert second["identity"] == first["identity"]
     assert "restore" not in second["properties"]
     assert caller.azure.deleted() == {}
+    # Nothing is left to restore: neither by a later update, nor by another account.
+    inputs = INPUTS["cognitiveservices:Account"] | {"properties": properties, "tags": {"owner": "vision"}}
+    with pytest.raises(Failure, match="CanNotRestoreANonExistingResource"):
+        caller.provider.update("azure-native:cognitiveservices:Account", ACCOUNT, inputs)
+    inputs["properties"] = {"customSubDomainName": "vision-of-a-test"}
+    caller.provider.update("azure-native:cognitiveservices:Account", ACCOUNT, inputs)
+    caller.refused("CanNotRestoreANonExistingResource", "cognitiveservices:Account", accountName="second", properties=RESTORED)
+
+
+RESTORED = {"customSubDomainName": "another-of-a-test", "restore": True}
+
+
+def test_a_kind_of_account_whose_terms_nobody_has_accepted(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.azure.scenario(termsNotAccepted=["ComputerVision"])
+    caller.refused("ResourceKindRequireAcceptTerms", "cognitiveservices:Account")
+    caller.azure.scenario(termsNotAccepted=None)
+    account, _ = caller.create("cognitiveservices:Account")
+    # Who has an account keeps it.
+    caller.azure.scenario(termsNotAccepted=["ComputerVision"])
+    caller.provider.update("azure-native:cognitiveservices:Account", account, INPUTS["cognitiveservices:Account"])
+
+
+def test_an_account_settles_before_it_takes_a_private_endpoint(caller: Caller) -> None:
+    caller.azure.scenario(accountSettlesSeconds=60)
+    caller.create_all("resources:ResourceGroup", "network:VirtualNetwork", "cognitiveservices:Account")
+    subnet, _ = caller.create("network:VirtualNetwork", virtualNetworkName="other", subnets=[{"name": "endpoints"}])
+    endpoint = {
+        "privateEndpointName": "vision",
+        "location": "eastus",
+        "subnet": {"id": f"{subnet}/subnets/endpoints"},
+        "privateLinkServiceConnections": [{"privateLinkServiceId": ACCOUNT, "groupIds": ["account"]}],
+    }
+    caller.refused("AccountProvisioningStateInvalid", "network:PrivateEndpoint", **IN_GROUP, **endpoint)
+    with pytest.raises(Failure, match="RequestConflict"):
+        caller.provider.update("azure-native:cognitiveservices:Account", ACCOUNT, INPUTS["cognitiveservices:Account"])
+    with caller.azure.subscription.locked() as state:
+        state.resources[ACCOUNT]["written"] -= 60
+    caller.create("network:PrivateEndpoint", **IN_GROUP, **endpoint)
+    # Each write makes it unsettled again.
+    caller.provider.update("azure-native:cognitiveservices:Account", ACCOUNT, INPUTS["cognitiveservices:Account"])
+    caller.refused(
+        "AccountProvisioningStateInvalid",
+        "network:PrivateEndpoint",
+        **IN_GROUP | endpoint | {"privateEndpointName": "second"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "made", "changed", "code"),
+    [
+        (
+            "storage:StorageAccount",
+            {"encryption": {"requireInfrastructureEncryption": True}},
+            {"encryption": {"requireInfrastructureEncryption": False}},
+            "AccountPropertyCannotBeUpdated",
+        ),
+        (
+            "cognitiveservices:Account",
+            {},
+            {"properties": {"customSubDomainName": "another-of-a-test"}},
+            "PropertyChangeNotAllowed",
+        ),
+    ],
+)
+def test_what_can_never_change(
+    caller: Caller, resource_type: str, made: dict[str, Any], changed: dict[str, Any], code: str
+) -> None:
+    caller.create("resources:ResourceGroup")
+    resource_id, outputs = caller.create(resource_type, **made)
+    full = f"azure-native:{resource_type}"
+    with pytest.raises(Failure, match=code):
+        caller.provider.update(full, resource_id, INPUTS[resource_type] | changed)
+    # What a request leaves out stays.
+    caller.provider.update(full, resource_id, INPUTS[resource_type])
+    assert caller.azure.resources()[resource_id]["outputs"]["name"] == outputs["name"]
+
+
+def test_a_network_can_not_be_changed_or_added_later(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    network, _ = caller.create("network:VirtualNetwork", subnets=[{"name": "apps"}, {"name": "others"}])
+    environment, full = "app:ManagedEnvironment", "azure-native:app:ManagedEnvironment"
+    alone, _ = caller.create(environment)
+    inside = {"vnetConfiguration": {"infrastructureSubnetId": f"{network}/subnets/apps", "internal": True}}
+    # Azure takes no notice of it (microsoft/azure-container-apps#851).
+    assert "vnetConfiguration" not in caller.provider.update(full, alone, INPUTS[environment] | inside)
+    other, _ = caller.create(environment, environmentName="other", **inside)
+    inside["vnetConfiguration"]["infrastructureSubnetId"] = f"{network}/subnets/others"
+    with pytest.raises(Failure, match="ManagedEnvironmentInfraSubnetIdCannotBeUpdated"):
+        caller.provider.update(full, other, INPUTS[environment] | {"environmentName": "other"} | inside)
 
 
 def test_an_account_that_somebody_deleted_before(caller: Caller) -> None:
@@ -401,6 +491,12 @@ def test_an_account_that_somebody_deleted_before(caller: Caller) -> None:
     caller.azure.scenario(softDeleted=["vision"])
     caller.refused("FlagMustBeSetForRestore", "cognitiveservices:Account")
     caller.create("cognitiveservices:Account", properties={"restore": True})
+    with pytest.raises(Failure, match="CanNotRestoreANonExistingResource"):
+        caller.provider.update(
+            "azure-native:cognitiveservices:Account",
+            ACCOUNT,
+            INPUTS["cognitiveservices:Account"] | {"properties": {"restore": True}},
+        )
 
 
 def test_a_group_takes_along_what_is_in_it(with_container: Caller) -> None:
@@ -572,3 +668,95 @@ def test_what_runs_follows(with_container: Caller) -> None:
     with_container.create("managedidentity:UserAssignedIdentity")
     with_container.provider.delete("azure-native:resources:ResourceGroup", GROUP)
     assert world.told == [("apply", account), ("apply", container), ("remove", container), ("remove", account)]
+
+
+SERVER_TYPE = "azure-native:dbforpostgresql:Server"
+SERVER: Values = IN_GROUP | {
+    "serverName": "vision-jobs",
+    "location": "centralus",
+    "administratorLogin": "vision",
+    "administratorLoginPassword": "Correct-horse-7",
+    "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
+    "storage": {"storageSizeGB": 64},
+    "availabilityZone": "",
+    "backup": {"geoRedundantBackup": "Disabled"},
+    "highAvailability": {"mode": "ZoneRedundant", "standbyAvailabilityZone": ""},
+}
+
+
+@pytest.fixture
+def with_server(caller: Caller) -> tuple[Caller, str]:
+    caller.create("resources:ResourceGroup")
+    return caller, caller.create("dbforpostgresql:Server", **SERVER)[0]
+
+
+def update_server(caller: Caller, server_id: str, **changes: Any) -> Values:  # noqa: ANN401 - JSON
+    return caller.provider.update(SERVER_TYPE, server_id, SERVER | changes)
+
+
+def test_azure_chooses_the_zones_of_a_server(with_server: tuple[Caller, str]) -> None:
+    caller, server_id = with_server
+    made = caller.azure.resources()[server_id]["outputs"]
+    assert (made["availabilityZone"], made["highAvailability"]["standbyAvailabilityZone"]) == ("1", "2")
+    caller.azure.fail_over(server_id)
+    # It is read as azure-native does: what changed among the outputs, changed among the inputs.
+    read = caller.provider.read(SERVER_TYPE, server_id)
+    assert read is not None
+    outputs, inputs = read
+    for values in (outputs, inputs):
+        assert (values["availabilityZone"], values["highAvailability"]["standbyAvailabilityZone"]) == ("2", "1")
+    # Pulumi would replace the server to put it back into a zone that nobody asked for.
+    assert caller.provider.diff(SERVER_TYPE, inputs, SERVER)["availabilityZone"].replaces
+    # Empty zones are left to Azure; another zone is refused.
+    assert update_server(caller, server_id, tags={"owner": "vision"})["availabilityZone"] == "2"
+    with pytest.raises(Failure, match=r"InvalidParameterValue.*availabilityZone"):
+        update_server(caller, server_id, availabilityZone="1")
+
+
+def test_a_disk_never_becomes_smaller(with_server: tuple[Caller, str]) -> None:
+    caller, server_id = with_server
+    caller.azure.grow_disk(server_id, 128)
+    with pytest.raises(Failure, match=r"DowngradeDiskSizeUnsupported.*'65536' cannot be less than current size '131072'"):
+        update_server(caller, server_id, tags={"owner": "vision"})
+    assert update_server(caller, server_id, storage={"storageSizeGB": 256})["storage"]["storageSizeGB"] == 256
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "replaces"),
+    [
+        ("administratorLogin", "another", True),
+        ("availabilityZone", "3", True),
+        ("backup", {"geoRedundantBackup": "Enabled"}, False),
+        ("sourceServerResourceId", "/subscriptions/s/…", True),
+        ("createMode", "Update", False),
+        ("network", {"delegatedSubnetResourceId": "/subscriptions/s/…"}, False),
+        ("highAvailability", {"mode": "Disabled"}, False),
+        ("storage", {"storageSizeGB": 128}, False),
+    ],
+)
+def test_what_of_a_server_only_a_create_sets(caller: Caller, path: str, value: object, *, replaces: bool) -> None:
+    found = caller.provider.diff(SERVER_TYPE, SERVER, SERVER | {path: value})
+    assert any(change.replaces for change in found.values()) is replaces
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"location": "eastus"}, "HADisabledForRegion"),
+        ({"location": "westus2", "highAvailability": {"mode": "SameZone"}}, "ParameterOutOfRange"),
+        ({"location": "westus3", "backup": {"geoRedundantBackup": "Enabled"}}, "ParameterOutOfRange"),
+        ({"location": "germanynorth"}, "LocationIsOfferRestricted"),
+        ({"location": "belgiumcentral"}, "LocationNotAvailableForResourceType"),
+    ],
+)
+def test_a_server_that_its_region_does_not_offer(caller: Caller, changes: Values, code: str) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.refused(code, "dbforpostgresql:Server", **SERVER | changes)
+
+
+def test_a_server_for_which_a_region_has_no_room(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.azure.scenario(restrictedRegions=["centralus"])
+    caller.refused("LocationIsOfferRestricted", "dbforpostgresql:Server", **SERVER)
+    caller.azure.scenario(restrictedRegions=None, withoutCapacity={"centralus": ["Standard_D2ds_v5"]})
+    caller.refused("ParameterOutOfRange", "dbforpostgresql:Server", **SERVER)

@@ -63,7 +63,7 @@ def test_each_type_is_the_sdks_own(resource_type: str) -> None:
     kind = CATALOG[resource_type]
     inputs, outputs = schema.inputs(f"azure-native:{resource_type}"), schema.outputs(f"azure-native:{resource_type}")
     assert {*kind.placeholders} - {"subscriptionId"} <= inputs.keys()
-    assert {name.partition(".")[0] for name in kind.immutable} <= inputs.keys()
+    assert {name.partition(".")[0] for name in (*kind.forced, *kind.fixed, *kind.shared_lists)} <= inputs.keys()
     assert "name" in outputs
 
 

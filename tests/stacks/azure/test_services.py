@@ -28,7 +28,7 @@ SERVER = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision-db
 SECONDS = 240
 
 
-def engine(key: str, *arguments: str) -> dict[str, Any]:
+def engine(key: str, *arguments: str, rotation: str = "1") -> dict[str, Any]:
     """A Container App as a program declares it."""
     asked = {"path": "/healthz", "port": 8080}
     return {
@@ -46,6 +46,7 @@ def engine(key: str, *arguments: str) -> dict[str, Any]:
                         {"name": "VISION_ENGINE_KEYS", "secretRef": "keys"},
                         {"name": "VISION_ENGINE_DATA_DIR", "value": "/data"},
                         {"name": "AZURE_CLIENT_ID", "value": "engine-client"},
+                        {"name": "ROTATION_DIGEST", "value": rotation},
                     ],
                     "probes": [{"type": kind, "httpGet": asked} for kind in ("Startup", "Readiness", "Liveness")],
                 }
@@ -130,7 +131,11 @@ def test_an_app_answers_through_tls_and_changes_without_a_gap(world: AzureWorld,
         assert "--threads" in str(failed.value)
         assert status("first") == 200  # the old revision goes on
 
-        changed = told.apply(CONTAINER_APP, APP, engine("second"), {})
+        told.apply(CONTAINER_APP, APP, engine("second"), {})
+        assert (status("first"), status("second")) == (200, 401)  # a secret alone makes no revision
+        assert processes_of(world) == [first]
+
+        changed = told.apply(CONTAINER_APP, APP, engine("second", rotation="2"), {})
         assert f"https://{changed['configuration']['ingress']['fqdn']}" == url
         assert (status("first"), status("second")) == (401, 200)
         assert not psutil.pid_exists(first)
@@ -181,12 +186,19 @@ def test_a_server_takes_tls_only_and_workers_follow_a_queue_in_it(world: AzureWo
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
                 psycopg.connect(f"{url.replace('second', 'first')}?sslmode=require")
 
-            told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=require", "SELECT count(*) FROM jobs"), {})
+            told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=verify-full", "SELECT count(*) FROM jobs"), {})
             assert processes_of(world) == []
             connection.execute("INSERT INTO jobs SELECT 'job' FROM generate_series(1, 3)")
             wait_until(
                 lambda: len(processes_of(world)) == 2, "two workers come", SECONDS, every_seconds=0.1
             )  # and no more on one machine
+            names = "SELECT count(*) FROM pg_locks JOIN pg_stat_ssl USING (pid) WHERE ssl AND locktype = 'advisory'"
+            wait_until(
+                lambda: (connection.execute(names).fetchone() or (0,))[0] > 0,
+                "a worker has logged in, with the authorities of SSL_CERT_FILE, and taken its name",
+                SECONDS,
+                every_seconds=0.1,
+            )
             connection.execute("DELETE FROM jobs")
             wait_until(lambda: processes_of(world) == [], "the workers go", SECONDS, every_seconds=0.1)
         told.remove(DATABASE, f"{SERVER}/databases/vision")

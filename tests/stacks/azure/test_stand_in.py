@@ -130,8 +130,10 @@ def test_a_program_from_its_first_up_to_its_end(make_program: Callable[..., Prog
     assert program.types() == TYPES
     program.preview("--expect-no-changes").succeeded()
 
+    # Nothing is replaced for what can't change, and nothing is lost: Azure refuses it.
     program.set(infrastructureEncryption="true")
-    assert "StorageAccount: (replace)" in program.preview("--diff").succeeded().output
+    assert "(replace)" not in program.preview("--diff").succeeded().output
+    assert 'Code="AccountPropertyCannotBeUpdated"' in program.up().failed().output
 
     program.set(infrastructureEncryption=None)
     program.destroy().succeeded()
@@ -140,6 +142,27 @@ def test_a_program_from_its_first_up_to_its_end(make_program: Callable[..., Prog
     program.set(restore="true")
     program.up().succeeded()
     assert program.outputs()["principal"] == outputs["principal"]
+    # Once it is restored, the request that restored it is not sent again.
+    program.set(restore=None, owner="somebody-else")
+    program.up().succeeded()
+    (account,) = azure.resources("cognitiveservices:Account").values()
+    assert account["outputs"]["tags"] == {"owner": "somebody-else"}
+    program.preview("--expect-no-changes").succeeded()
+
+
+def test_what_azure_fills_in_later_is_no_drift(make_program: Callable[..., Program]) -> None:
+    """A database changes its subnet, a DNS zone its private endpoint, and each subnet its network."""
+    program = make_program(network="true")
+    program.up().succeeded()
+    for _ in range(2):
+        program.refresh("--preview-only", "--expect-no-changes").succeeded()
+        program.preview("--expect-no-changes").succeeded()
+        program.refresh().succeeded()
+    # What somebody changes in the same resources is drift nevertheless.
+    (subnet,) = [id_ for id_ in program.azure.resources("network:Subnet") if id_.endswith("/endpoints")]
+    program.azure.change(subnet, "defaultOutboundAccess", value=True)
+    assert "defaultOutboundAccess" in program.refresh("--preview-only", "--diff").succeeded().output
+    program.refresh("--preview-only", "--expect-no-changes").failed()
 
 
 def test_an_up_that_fails_in_the_middle_goes_on(make_program: Callable[..., Program]) -> None:

@@ -28,7 +28,8 @@ from tests.stacks.azure.identity import Place
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.storage import Credential, Right, account_key, credential, right
 from tests.stacks.azure.written_state import ACCOUNT, CONTAINER, CONTRIBUTOR, IDENTITY, READER, State
-from vision_customization.common.blob_container import API_VERSION, open_container
+from vision_customization.common.blob_container import API_VERSION, list_one, open_container
+from vision_customization.common.errors import AccessRefused
 from vision_customization.components.azure.roles import ADD_BLOBS, READ_BLOBS
 from vision_customization.engine.drafts.container import StudioContainer
 from vision_customization.engine.settings import Settings
@@ -50,6 +51,21 @@ def client(world: AzureWorld, credential: Any) -> BlobServiceClient:  # noqa: AN
 
 def code(refused: pytest.ExceptionInfo[HttpResponseError]) -> tuple[int | None, str]:
     return refused.value.status_code, str(getattr(refused.value, "error_code", None))
+
+
+def test_a_closed_network_refuses_whatever_the_role(world: AzureWorld, state: State, deployer: None) -> None:
+    state.assign(CONTRIBUTOR, CALLER_OBJECT_ID, CONTAINER)
+    list_one(url(world))
+    state.resources[ACCOUNT]["inputs"]["publicNetworkAccess"] = "Disabled"
+    state.write()
+    list_one(url(world))
+    write_scenario(world.folder, {"outsideNetwork": True})
+    try:
+        with pytest.raises(AccessRefused, match="network rules of the storage account do not let the caller in") as refused:
+            list_one(url(world))
+    finally:
+        write_scenario(world.folder, {"outsideNetwork": False})
+    assert refused.value.code == "AuthorizationFailure"
 
 
 def test_a_role_works_once_it_is_old_enough(world: AzureWorld, state: State, credential: Credentials) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.support.api_world import BuildWorld, Picture, World
+from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.engine.models.prebuilt import PrebuiltReply, ResourceUnavailable
 
 STANDARD = {
@@ -97,19 +98,52 @@ def test_a_version_without_custom_models_ignores_the_name(featured: World, pictu
     assert featured.call("POST", path, version=version, content=picture()).status_code == 400
 
 
-@pytest.mark.parametrize("query", ["features=caption", "features=caption&model-name=m"])
-def test_an_error_of_the_resource_is_the_answer(featured: World, resource: FixedResource, picture: Picture, query: str) -> None:
-    error = {
-        "error": {"code": "InvalidRequest", "message": "why", "innererror": {"code": "NotSupportedLanguage", "message": "w"}}
-    }
-    resource.reply = PrebuiltReply(429, json.dumps(error).encode(), {"x-ms-error-code": "InvalidRequest", "retry-after": "7"})
-    reply = featured.call("POST", f"imageanalysis:analyze?{query}", content=picture())
-    assert (reply.status_code, reply.json()) == (429, error)
+ERROR = {"code": "InvalidRequest", "message": "why", "innererror": {"code": "NotSupportedLanguage", "message": "w"}}
+CUSTOM = {
+    "customModelResult": {"tagsResult": {"values": TAGS}},
+    "modelVersion": "2023-04-01-preview",
+    "metadata": {"width": 60, "height": 80},
+}
+
+
+def test_an_error_of_the_resource_is_the_answer(featured: World, resource: FixedResource, picture: Picture) -> None:
+    headers = {"x-ms-error-code": "InvalidRequest", "retry-after": "7"}
+    resource.reply = PrebuiltReply(429, json.dumps({"error": ERROR}).encode(), headers)
+    reply = featured.call("POST", "imageanalysis:analyze?features=caption", content=picture())
+    assert (reply.status_code, reply.json()) == (429, {"error": ERROR})
     assert (reply.headers["x-ms-error-code"], reply.headers["retry-after"]) == ("InvalidRequest", "7")
 
 
+UNREACHABLE = "The Vision resource v.example cannot be reached."
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (PrebuiltReply(429, json.dumps({"error": ERROR}).encode(), {"x-ms-error-code": "InvalidRequest"}), ERROR),
+        (
+            ResourceUnavailable(UNREACHABLE),
+            {"code": "FailedToProcess", "message": UNREACHABLE, "target": "features"},
+        ),
+    ],
+    ids=["refuses", "is-away"],
+)
+def test_the_custom_models_answer_survives_the_resources_error(
+    featured: World,
+    resource: FixedResource,
+    picture: Picture,
+    failure: PrebuiltReply | ResourceUnavailable,
+    expected: dict[str, object],
+) -> None:
+    resource.reply = failure
+    reply = featured.call("POST", "imageanalysis:analyze?features=caption&model-name=m", content=picture())
+    assert (reply.status_code, reply.json()) == (200, {**CUSTOM, "featuresError": expected})
+    assert "x-ms-error-code" not in reply.headers
+    assert ImageAnalysisResult.model_validate(reply.json()).to_wire() == reply.json()
+
+
 def test_a_resource_that_cannot_be_reached(featured: World, resource: FixedResource, picture: Picture) -> None:
-    resource.reply = ResourceUnavailable("The Vision resource v.example cannot be reached.")
+    resource.reply = ResourceUnavailable(UNREACHABLE)
     reply = featured.call("POST", "imageanalysis:analyze?features=caption", content=picture())
     assert (reply.status_code, reply.headers["x-ms-error-code"]) == (502, "FailedToProcess")
     error = reply.json()["error"]

@@ -1,11 +1,14 @@
 """Health, metrics and logs."""
 
+import asyncio
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
@@ -38,6 +41,25 @@ def test_health_needs_no_key(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(world.store, "ping", broken)
     reply = world.call("GET", "/healthz", key=None, version=None)
     assert (reply.status_code, reply.json()["error"]["message"]) == (503, "The database does not answer.")
+    reply = world.call("GET", "/livez", key=None, version=None)
+    assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
+
+
+def test_the_engine_is_alive_while_every_thread_waits_for_the_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(world.store, "ping", lambda: ended.wait(30))
+
+    async def call() -> tuple[int, set[int]]:
+        transport = httpx.ASGITransport(world.call.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://engine.test") as client:
+            waiting = [asyncio.create_task(client.get("/healthz")) for _ in range(60)]
+            try:
+                alive = await asyncio.wait_for(client.get("/livez"), 5)
+            finally:
+                ended.set()
+            return alive.status_code, {(await task).status_code for task in waiting}
+
+    assert asyncio.run(call()) == (200, {200})
 
 
 def test_metrics(world: World, build_world: BuildWorld) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.waiting import wait_until
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.jobs.process import health
-from vision_customization.engine.jobs.process.health import STALE_SECONDS, Pulse, answering_health
+from vision_customization.engine.jobs.process.health import HUNG_SECONDS, STALE_SECONDS, Pulse, answering_health
 
 
 def asked(port: int, path: str = "/healthz") -> tuple[int, str]:
@@ -39,9 +39,21 @@ def test_a_worker_is_well_while_it_looks_after_its_jobs() -> None:
         assert asked(port) == (503, "The worker has not checked its jobs for 61 seconds.")
         pulse.beat()
         assert asked(port) == (200, "ok")
-        assert asked(port, "/metrics") == (404, "A worker only answers /healthz.")
+        assert asked(port, "/metrics") == (404, "A worker only answers /livez and /healthz.")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=30)
+
+
+def test_a_worker_is_alive_while_it_starts_or_waits_for_its_database() -> None:
+    now = [0.0]
+    pulse = Pulse(lambda: now[0])
+    with answering_health("127.0.0.1", 0, pulse) as port:
+        assert (asked(port, "/livez"), asked(port)[0]) == ((200, "ok"), 503)
+        pulse.beat()
+        now[0] = HUNG_SECONDS
+        assert (asked(port, "/livez?probe=live"), asked(port)[0]) == ((200, "ok"), 503)
+        now[0] = HUNG_SECONDS + 1
+        assert asked(port, "/livez") == (503, "The worker has not checked its jobs for 601 seconds.")
 
 
 def test_callers_that_say_nothing_do_not_keep_a_probe_waiting() -> None:

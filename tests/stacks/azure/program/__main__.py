@@ -3,7 +3,12 @@
 import uuid
 
 import pulumi
-from pulumi_azure_native import app, authorization, cognitiveservices, managedidentity, operationalinsights, resources, storage
+from pulumi_azure_native import app, authorization, managedidentity, operationalinsights, resources, storage
+
+from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
+from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
+from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 
 settings = pulumi.Config()
 READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
@@ -28,15 +33,13 @@ container = storage.BlobContainer(
     "training", resource_group_name=group.name, account_name=storage_account.name, container_name="training"
 )
 identity = managedidentity.UserAssignedIdentity("identity", resource_group_name=group.name, resource_name_="engine")
-vision = cognitiveservices.Account(
+vision = VisionAccount(
     "vision",
-    resource_group_name=group.name,
-    account_name="vision",
-    kind="ComputerVision",
-    sku=cognitiveservices.SkuArgs(name="S1"),
-    identity=cognitiveservices.IdentityArgs(type=cognitiveservices.ResourceIdentityType.SYSTEM_ASSIGNED),
-    properties=cognitiveservices.AccountPropertiesArgs(
-        custom_sub_domain_name="vision-of-a-test", restore=settings.get_bool("restore") or None
+    VisionAccountArgs(
+        Place(group.name, "eastus", {"owner": settings.get("owner") or "vision"}),
+        account_name="vision",
+        subdomain="vision-of-a-test",
+        restore=settings.get_bool("restore") or False,
     ),
 )
 reader = authorization.RoleAssignment(
@@ -88,9 +91,18 @@ engine = app.ContainerApp(
         scale=app.ScaleArgs(min_replicas=1, max_replicas=settings.get_int("maxReplicas") or 2),
     ),
 )
+if settings.get_bool("network"):
+    place = Place(group.name, "eastus", {})
+    network = PrivateNetwork("net", PrivateNetworkArgs(place, "net"))
+    database = EngineDatabase(
+        "database",
+        EngineDatabaseArgs(place, "vision-jobs", subnet_id=network.database_subnet_id, zone_id=network.database_zone_id),
+    )
+    network.connect("blob", storage_account.id, "blob", BLOB_ZONE)
+    network.connect("vision", vision.account_id, "account", VISION_ZONE, after=[database])
 
 pulumi.export("blobs", storage_account.primary_endpoints.blob)
-pulumi.export("vision", vision.properties.endpoint)
+pulumi.export("vision", vision.endpoint)
 pulumi.export("engine", engine.configuration.ingress.fqdn)
-pulumi.export("principal", vision.identity.principal_id)
+pulumi.export("principal", vision.principal_id)
 pulumi.export("tenant", client.tenant_id)

@@ -1,0 +1,121 @@
+"""A role of Azure Database for PostgreSQL for an identity that is not an administrator: what the engine itself needs.
+
+Azure documents the functions at https://learn.microsoft.com/azure/postgresql/security/security-manage-entra-users. They are in
+the database `postgres`, and only the server's Entra administrator may call them.
+"""
+
+from psycopg import errors, sql
+from sqlalchemy import Connection, NullPool, create_engine, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from vision_customization.engine.errors import EngineError, SettingsError
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import database_login  # noqa: F401 - it hears of each new connection
+from vision_customization.engine.store.database import unreachable
+
+_PRINCIPALS_DATABASE = "postgres"
+
+
+class GrantFailed(EngineError):
+    """The role can't be made, or can't be the engine's."""
+
+
+def grant(settings: Settings, role: str, principal_id: str) -> list[str]:
+    """Let an identity log in as `role`, and let the role make and own tables. Doing it twice has no further effect.
+
+    Args:
+        settings: their database is the engine's, and they log in as the server's Entra administrator.
+        principal_id: object id (GUID) of the identity in Microsoft Entra.
+
+    Returns: a line for each step.
+
+    Raises:
+        SettingsError: the database is not PostgreSQL, or does not answer.
+        GrantFailed: the login is not an administrator's, or the role is one, or others own the engine's tables.
+    """
+    if not settings.on_postgresql:
+        raise SettingsError(
+            "database_url is not PostgreSQL: roles exist only there. Set it to postgresql://ADMIN@HOST/DATABASE."
+        )
+    database = make_url(settings.database_url).database or ""
+    try:
+        with _connected(settings, _PRINCIPALS_DATABASE) as connection:
+            made = _principal(connection, role, principal_id)
+            _check_no_administrator(connection, role)
+        with _connected(settings, database) as connection:
+            _check_tables(connection, role)
+            for statement in (
+                sql.SQL("GRANT CONNECT, CREATE ON DATABASE {} TO {}").format(sql.Identifier(database), sql.Identifier(role)),
+                sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(sql.Identifier(role)),
+            ):
+                _run(connection, statement)
+    except OperationalError as error:
+        raise SettingsError(unreachable(error)) from None
+    except DBAPIError as error:
+        raise GrantFailed(_reason(error, role)) from None
+    return [made, f"The role '{role}' may make tables in the database '{database}'."]
+
+
+def _connected(settings: Settings, database: str) -> Connection:
+    url = make_url(settings.database_url).set(database=database)
+    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 30}).connect()
+
+
+def _principal(connection: Connection, role: str, principal_id: str) -> str:
+    principals = connection.exec_driver_sql("SELECT * FROM pg_catalog.pgaadauth_list_principals(false)")
+    known = {str(row[0]): str(row[2]) for row in principals}  # by their documented places: rolename, principalType, objectId
+    if known.get(role, "").lower() == principal_id.lower():
+        return f"The role '{role}' is that of the identity {principal_id} already."
+    if connection.exec_driver_sql("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).first() is None:
+        connection.exec_driver_sql(
+            "SELECT pg_catalog.pgaadauth_create_principal_with_oid(%s, %s, 'service', false, false)", (role, principal_id)
+        )
+        return f"The role '{role}' was made for the identity {principal_id}."
+    # A role that has no identity yet, or whose identity was made again under the same name.
+    _run(
+        connection,
+        sql.SQL('SECURITY LABEL FOR "pgaadauth" ON ROLE {} IS {}').format(
+            sql.Identifier(role), sql.Literal(f"aadauth,oid={principal_id},type=service")
+        ),
+    )
+    return f"The role '{role}' is that of the identity {principal_id} now."
+
+
+def _check_no_administrator(connection: Connection, role: str) -> None:
+    query = (
+        "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR EXISTS (SELECT 1 FROM pg_roles AS above"
+        " WHERE above.rolname = 'azure_pg_admin' AND pg_has_role(role.oid, above.oid, 'MEMBER'))"
+        " FROM pg_roles AS role WHERE rolname = %s"
+    )
+    if connection.exec_driver_sql(query, (role,)).scalar():
+        raise GrantFailed(
+            f"The role '{role}' is an administrator of the server, which the engine must not be. Name another role."
+        )
+
+
+def _check_tables(connection: Connection, role: str) -> None:
+    query = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.alembic_version')"
+    owner = connection.exec_driver_sql(query).scalar()
+    if owner not in (None, role):
+        raise GrantFailed(
+            f"The engine's tables belong to the role '{owner}', so '{role}' could not migrate them. "
+            f'Hand them over as \'{owner}\': REASSIGN OWNED BY "{owner}" TO "{role}". Then run this command again.'
+        )
+
+
+def _run(connection: Connection, statement: sql.Composed) -> None:
+    connection.exec_driver_sql(statement.as_string().replace("%", "%%"))
+
+
+def _reason(error: DBAPIError, role: str) -> str:
+    if isinstance(error.orig, errors.UndefinedFunction):
+        return (
+            "The server does not know pgaadauth_list_principals: Microsoft Entra authentication is not enabled there. "
+            "Enable it on an Azure Database for PostgreSQL, and run this command again."
+        )
+    if isinstance(error.orig, errors.InsufficientPrivilege):
+        return (
+            f"The role of database_url may not make the role '{role}': it is not the server's Entra administrator. "
+            "Log in as that administrator."
+        )
+    return f"The server refused the role '{role}': {str(error.orig).splitlines()[0]}"

@@ -1,0 +1,65 @@
+"""The engine's apps as they are declared, with Pulumi's engine played."""
+
+import hashlib
+import re
+from typing import Any
+
+import pulumi
+
+from tests.components.azure.played_engine import Engine
+from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
+from vision_customization.components.azure.place import Place
+
+SECRETS = {"VISION_ENGINE_KEYS": "one", "VISION_ENGINE_DATABASE_URL": "postgresql://vision:two@db/vision"}
+
+
+def declared(engine: Engine, **changes: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - arguments of EngineAppArgs
+    """The inputs of both apps, by the last part of their names."""
+    arguments: dict[str, Any] = {
+        "environment_id": "/environments/apps",
+        "api_name": "vision-engine",
+        "worker_name": "vision-worker",
+        "image": "registry/engine@sha256:0",
+        "identity_id": "/identities/engine",
+        "settings": {"AZURE_CLIENT_ID": "client"},
+        "secrets": {name: pulumi.Output.secret(value) for name, value in SECRETS.items()},
+        **changes,
+    }
+
+    @pulumi.runtime.test
+    def program() -> pulumi.Output[str]:
+        return EngineApp("vision", EngineAppArgs(Place("vision", "eastus"), **arguments)).endpoint
+
+    program()
+    return {what: engine.by_name[f"vision-{what}"] for what in ("api", "worker")}
+
+
+def test_liveness_does_not_ask_the_database(engine: Engine) -> None:
+    paths = {
+        what: {probe["type"]: probe["httpGet"]["path"] for probe in app["template"]["containers"][0]["probes"]}
+        for what, app in declared(engine).items()
+    }
+    assert paths == {
+        "api": {"Startup": "/livez", "Liveness": "/livez", "Readiness": "/healthz"},
+        "worker": {"Startup": "/healthz", "Liveness": "/livez"},
+    }
+
+
+def environments(engine: Engine, secrets: dict[str, Any]) -> list[list[dict[str, str]]]:
+    return [app["template"]["containers"][0]["env"] for app in declared(engine, secrets=secrets).values()]
+
+
+def test_a_changed_secret_makes_a_new_revision_and_shows_nothing_of_itself(engine: Engine) -> None:
+    def digests(**secrets: str) -> set[str]:
+        given = {name: pulumi.Output.secret(value) for name, value in (SECRETS | secrets).items()}
+        found = environments(engine, given)
+        assert not any(value in str(found) for value in (SECRETS | secrets).values())
+        return {variable["value"] for env in found for variable in env if variable["name"] == "ROTATION_DIGEST"}
+
+    (first,) = digests()
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert digests() == {first}
+    assert digests(VISION_ENGINE_KEYS="another") not in ({first}, set())
+    assert digests(VISION_ENGINE_KEYS="another") != digests(VISION_ENGINE_DATABASE_URL="another")
+    for value in SECRETS.values():  # of all secrets at once: the digest of one alone could be looked up
+        assert not hashlib.sha256(value.encode()).hexdigest().startswith(first)

@@ -1,0 +1,67 @@
+"""AzureWorkspace in the tests of those who use it: with Pulumi's mocks, and without any network."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.components.azure.played_azure import SUBSCRIPTION, Azure
+from tests.components.azure.played_engine import playing
+from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.existing import Existing
+from vision_customization.components.azure.workspace import AzureWorkspace
+
+PLATFORM = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/platform/providers"
+LOGS = f"{PLATFORM}/Microsoft.OperationalInsights/workspaces/logs"
+IDENTITY = f"{PLATFORM}/Microsoft.ManagedIdentity/userAssignedIdentities/engine"
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a constructor called a network")
+
+    azure = Azure()
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with playing(azure, project="app", stack="test"):
+        yield azure
+
+
+def types(azure: Azure) -> set[str]:
+    return {made for made, _, _ in azure.made}
+
+
+def declare(**args: Any) -> str:  # noqa: ANN401
+    """Declare a workspace, and wait for all of it; returns its container's URL."""
+    urls: list[str] = []
+
+    @pulumi.runtime.test
+    def run() -> pulumi.Output[None]:
+        workspace = AzureWorkspace("vision", AzureArgs(base="contoso", image="engine:1", **args))
+        return workspace.container_url.apply(urls.append)
+
+    run()
+    return urls[0]
+
+
+def test_a_program_declares_it_with_mocks(azure: Azure) -> None:
+    assert declare() == "https://account.blob.core.windows.net/vision-storage-training"
+    assert {"resources:ResourceGroup", "storage:StorageAccount", "app:ContainerApp"} <= types(azure)
+    assert azure.inputs("pulumi-python:dynamic/vision:Preflight", "vision-preflight")
+
+
+def test_what_is_there_already_is_not_made(azure: Azure) -> None:
+    given = {"resource_group": Existing("contoso-rg"), "log_workspace": Existing(LOGS), "identity": Existing(IDENTITY)}
+    declare(**given)
+    assert not types(azure) & {
+        "resources:ResourceGroup",
+        "operationalinsights:Workspace",
+        "managedidentity:UserAssignedIdentity",
+    }
+
+
+def test_an_id_of_another_type_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"identity '.*/logs': must be the id of a resource of type Microsoft\.Managed"):
+        AzureArgs(base="contoso", image="engine:1", identity=Existing(LOGS))
