@@ -117,8 +117,8 @@ def _deleted_account(account: str, location: str) -> str:
 class ResourceManager:
     """Azure Resource Manager, asked as an identity."""
 
-    def __init__(self, credential: TokenCredential, session: requests.Session, endpoint: str = MANAGEMENT) -> None:
-        self._credential, self._session, self._endpoint = credential, session, endpoint
+    def __init__(self, credential: TokenCredential, session: requests.Session) -> None:
+        self._credential, self._session = credential, session
 
     def get(self, path: str, version: str) -> Mapping[str, Any] | None:
         answer = self._send("GET", path, version)
@@ -132,7 +132,7 @@ class ResourceManager:
         token = self._credential.get_token(f"{MANAGEMENT}/.default").token
         answer = self._session.request(
             method,
-            f"{self._endpoint}{path}",
+            f"{MANAGEMENT}{path}",
             params={"api-version": version},
             headers={"Authorization": f"Bearer {token}"},
             timeout=60,

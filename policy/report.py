@@ -42,7 +42,7 @@ def _data_actions(resource: Resource) -> str:
 def _groups(resource: Resource) -> str:
     """The resource groups that a role can be assigned in, without the subscription."""
     scopes = resource.at("assignableScopes")
-    return ", ".join(str(scope).rpartition("/")[2] for scope in scopes) if isinstance(scopes, list) else _shown(scopes, "none")
+    return ", ".join(str(scope).rpartition("/")[2] for scope in scopes) if isinstance(scopes, list) else shown(scopes, "none")
 
 
 def _images(resource: Resource) -> str:
@@ -55,6 +55,15 @@ def _variables(resource: Resource) -> str:
         f"{variable.get('name')}{' (secret)' if variable.get('secretRef') else ''}" for _, variable in apps.variables(resource)
     ]
     return ", ".join(marked) or "none"
+
+
+def _thresholds(resource: Resource) -> str:
+    """Percents and kinds of a budget's notifications, without the addresses."""
+    notifications = resource.at("notifications")
+    told = notifications.values() if isinstance(notifications, Mapping) else ()
+    return (
+        ", ".join(f"{each.get('threshold'):g} % {str(each.get('thresholdType', 'Actual')).lower()}" for each in told) or "none"
+    )
 
 
 def _given(path: str) -> Callable[[Resource], str]:
@@ -72,6 +81,8 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
         "properties.customSubDomainName",
         "properties.disableLocalAuth",
         "properties.publicNetworkAccess",
+        "properties.restrictOutboundNetworkAccess",
+        "properties.allowedFqdnList",
     ),
     storage.ACCOUNT: (
         "allowBlobPublicAccess",
@@ -79,6 +90,9 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
         "defaultToOAuthAuthentication",
         "enableHttpsTrafficOnly",
         "minimumTlsVersion",
+        "allowCrossTenantReplication",
+        "isLocalUserEnabled",
+        "isSftpEnabled",
         "encryption.requireInfrastructureEncryption",
         "publicNetworkAccess",
     ),
@@ -88,6 +102,9 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
         "deleteRetentionPolicy.days",
         "containerDeleteRetentionPolicy.enabled",
         "containerDeleteRetentionPolicy.days",
+        "isVersioningEnabled",
+        "changeFeed.enabled",
+        "restorePolicy.days",
     ),
     identity.ROLE_ASSIGNMENT: (("role", _role), ("scope", _target("scope")), "principalType"),
     identity.ROLE_DEFINITION: ("roleName", ("data actions", _data_actions), ("resource groups", _groups)),
@@ -112,6 +129,8 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
     apps.JOB: ("identity.type", "configuration.triggerType", ("images", _images), ("variables", _variables)),
     stack.ENVIRONMENT: ("appLogsConfiguration.destination", "vnetConfiguration.internal", "publicNetworkAccess"),
     stack.DIAGNOSTIC_SETTING: (("about", _target("resourceUri")), ("workspaceId", _given("workspaceId"))),
+    stack.LOCK: ("level", ("scope", _target("scope"))),
+    stack.BUDGET: ("amount", "timeGrain", ("notifications", _thresholds)),
     identity.DATASET: (("account_key", _given("account_key")), ("sas_token", _given("sas_token"))),
     stack.MODEL: ("time_budget_in_hours", "tiles"),
     stack.EVALUATION: ("require",),
@@ -128,10 +147,10 @@ def table(resources: Sequence[Resource]) -> str:
             cells = (
                 _short(resource.type),
                 resource.name,
-                _shown(resource.at("location"), ""),
+                shown(resource.at("location"), ""),
                 "<br>".join(_properties(resource, principals)),
             )
-            lines.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
+            lines.append(f"| {' | '.join(escaped(cell) for cell in cells)} |")
     return "\n".join(lines)
 
 
@@ -144,7 +163,7 @@ def _principals(resource: Resource) -> Iterator[tuple[str, str]]:
 
 def _properties(resource: Resource, principals: Mapping[str, str]) -> list[str]:
     told = [
-        f"{entry}: {_shown(resource.at(entry), 'not set')}" if isinstance(entry, str) else f"{entry[0]}: {entry[1](resource)}"
+        f"{entry}: {shown(resource.at(entry), 'not set')}" if isinstance(entry, str) else f"{entry[0]}: {entry[1](resource)}"
         for entry in PROPERTIES.get(resource.type, ())
     ]
     if resource.type == identity.ROLE_ASSIGNMENT:
@@ -156,7 +175,7 @@ def _short(type_: str) -> str:
     return type_.removeprefix("azure-native:").removeprefix("pulumi-python:dynamic/")
 
 
-def _shown(value: Any, absent: str) -> str:  # noqa: ANN401 - whatever JSON holds
+def shown(value: Any, absent: str) -> str:  # noqa: ANN401 - whatever JSON holds
     if value is None:
         return absent
     if value is UNKNOWN or value == HIDDEN or isinstance(value, str):
@@ -166,7 +185,7 @@ def _shown(value: Any, absent: str) -> str:  # noqa: ANN401 - whatever JSON hold
     return json.dumps(value)
 
 
-def _escaped(cell: str) -> str:
+def escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 

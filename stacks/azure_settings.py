@@ -1,5 +1,6 @@
 """The schema of a stack's key `azure`: the settings of an environment in Azure."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -209,6 +210,10 @@ class AzureSettings(Settings):
     log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
     soft_delete_days: Annotated[int, Field(ge=1, le=365)] = 7
     """How long deleted blobs can be restored."""
+    restore_days: Annotated[int, Field(ge=0, le=364)] | None = None
+    """To any time of how many days the containers can be restored; 0: former versions are not kept."""
+    image_hosts: Annotated[list[str], Field(max_length=999)] = Field(default_factory=list)
+    """Hosts that the Vision account may read images from, beside the stack's own storage; `*`: any host."""
     custom_vision: bool = False
     """Also answer the prediction calls of Custom Vision's clients."""
     studio: bool = False
@@ -232,16 +237,41 @@ class AzureSettings(Settings):
     restore: bool = False
     """Bring back a deleted Vision account of the same name."""
     alert_emails: list[str] = Field(default_factory=list)
-    """Who is told of a failed training."""
+    """Who is told of a failed training, and of costs."""
+    locks: bool = False
+    """Lock the storage account and the database server, so that nobody can delete them."""
+    monthly_budget: Annotated[float, Field(gt=0)] | None = None
+    """The costs of a month at which mail is sent, in the currency that the subscription is billed in."""
     deployer_type: Literal["User", "ServicePrincipal", "Group"] | None = None
     """The principal type of the deploying identity, if its token does not state it: a person, or a pipeline's identity."""
     assign_deployer: bool = True
     """Assign the deployer the role to upload; without it, it must have one that reaches the training container."""
     role_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 30
     """How long to wait for a new role to take effect."""
-    management_endpoint: str = "https://management.azure.com"
-    """Azure Resource Manager; another in a sovereign cloud."""
     tags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _deleted_blobs_cover_a_restore(self) -> Self:
+        if self.restore_days is not None and self.restore_days >= self.soft_delete_days:
+            raise ValueError(
+                f"restoreDays is {self.restore_days}: must be less than softDeleteDays ({self.soft_delete_days}), since a "
+                "restore needs the blobs that were deleted or overwritten"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_is_told(self) -> Self:
+        for name, needs in (("protect", self.protect), ("monthlyBudget", self.monthly_budget is not None)):
+            if needs and not self.alert_emails:
+                raise ValueError(f"{name} needs alertEmails: the addresses of those who look after the stack")
+        return self
+
+    @model_validator(mode="after")
+    def _images_are_read_from_hosts(self) -> Self:
+        for host in self.image_hosts:
+            if host != "*" and not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host):
+                raise ValueError(f"imageHosts: '{host}' must be a host name like images.example.org, without a path, or '*'")
+        return self
 
     @model_validator(mode="after")
     def _existing_resources_have_their_types(self) -> Self:

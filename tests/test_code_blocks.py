@@ -26,6 +26,7 @@ RUN_BY = {
     ("docs/scale.md", "json"): "tests/benchmarks/test_scale.py",
     ("docs/engine.md", "sql"): "tests/engine/store/test_postgresql.py",
     ("docs/learning.md", "python"): "tests/engine/jobs/test_detector_killed.py",
+    ("docs/azure-restore.md", "bash"): "tests/stacks/azure/test_restore.py",
     ("docs/gitops.md", "bash"): "tests/pipeline/test_workflows.py",
     ("docs/gitops.md", "yaml"): "tests/pipeline/test_workflows.py",
 }
@@ -38,6 +39,7 @@ NOT_RUN = {
     ("docs/stacks.md", "python"): "needs an Azure subscription",
     ("docs/azure.md", "python"): "needs an Azure subscription",
     ("docs/azure.md", "yaml"): "a part of a stack's file; tests/stacks/azure/test_studio_labelling.py sets it",
+    ("docs/azure-restore.md", "yaml"): "a part of a stack's file; tests/stacks/azure/test_environments.py sets it",
     ("docs/datasets.md", "yaml"): "a part of a stack's file; tests/stacks/test_drafts.py deploys one like it",
     ("docs/resources.md", "python"): "an import, which tests/test_exports.py resolves",
     ("docs/datasets.md", "python"): "needs a service and images of the reader's; tests/test_exports.py resolves its imports",

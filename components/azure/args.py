@@ -6,7 +6,6 @@ from vision_customization.components.azure.address_plan import ADDRESS_PREFIX
 from vision_customization.components.azure.existing import TYPES, ArmId, Existing
 from vision_customization.components.azure.existing_network import NetworkOptions
 from vision_customization.components.azure.place import region_name
-from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT
 from vision_customization.components.azure.vision_account import LOCATIONS
 from vision_customization.components.azure.worker_profiles import CONSUMPTION
 
@@ -85,6 +84,9 @@ class AzureArgs:
     `studio`: whether the engine serves the Studio, its web pages; `studio_client_id`: the app registration that signs in there;
     `studio_labelling`: whether people may label there, for which the engine may add blobs to the training container.
     `novel_samples`: how many images that a classifier finds novel the engine keeps, and for how many days.
+    `image_hosts`: hosts that the Vision account may read images from, beside the stack's own storage; `*`: any.
+    `locks`: whether nobody can delete the storage account and the database server. `monthly_budget`: costs of a month, in the
+    currency of the subscription, at which `alert_emails` get mail.
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image;
     `container_registry`: that registry's id, if the engine's identity is to be assigned the role AcrPull on it.
     `resource_group`, `log_workspace`, `identity`: those that are there already, instead of ones that the stack makes.
@@ -108,6 +110,8 @@ class AzureArgs:
     storage_sku: str = "Standard_LRS"
     log_retention_days: int = 30
     soft_delete_days: int = 7
+    restore_days: int | None = None
+    image_hosts: list[str] = field(default_factory=list)
     custom_vision: bool = False
     studio: bool = False
     studio_client_id: str | None = None
@@ -121,10 +125,11 @@ class AzureArgs:
     protect: bool = False
     restore: bool = False
     alert_emails: list[str] = field(default_factory=list)
+    locks: bool = False
+    monthly_budget: float | None = None
     deployer_type: str | None = None
     assign_deployer: bool = True
     role_timeout_minutes: float = 30
-    management_endpoint: str = MANAGEMENT_ENDPOINT
     tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -68,11 +68,11 @@ class Found:
     warnings: Sequence[str] = ()
 
 
-def check_capabilities(endpoint: str, token: str, server_id: str, location: str, size: "DatabaseSize") -> Found:
+def check_capabilities(token: str, server_id: str, location: str, size: "DatabaseSize") -> Found:
     """Ask Azure whether it offers the database. A server that exists is asked about what changes, and only about that.
 
     Args:
-        endpoint, token: Azure Resource Manager, and a token for it.
+        token: for Azure Resource Manager.
         server_id: ARM id of the server, whether it exists or not.
 
     Raises:
@@ -80,7 +80,7 @@ def check_capabilities(endpoint: str, token: str, server_id: str, location: str,
         WouldBeReplaced: the server exists and can't have the declared access.
         NoAnswer: Azure can't be reached, or does not say whether the server exists.
     """
-    answer = get(endpoint, token, server_id, API_VERSION)
+    answer = get(token, server_id, API_VERSION)
     if answer.status == FORBIDDEN:
         return Found(size.storage_gb, [f"not checked before the update: the server {server_id} ({answer.fault})"])
     if answer.status not in (OK, NOT_FOUND):
@@ -89,13 +89,13 @@ def check_capabilities(endpoint: str, token: str, server_id: str, location: str,
     if server:
         check_access(server, server_id, size.access)
     if size.restored_server is not None:
-        _check_restored(endpoint, token, f"{server_id.rpartition('/')[0]}/{size.restored_server}")
+        _check_restored(token, f"{server_id.rpartition('/')[0]}/{size.restored_server}")
     found = Found(max(size.storage_gb, server.storage_gb if server else 0))
     if server and not is_changed(server, size):
         return found
     subscription = "/".join(server_id.split("/")[:3])
     place = f"{subscription}/providers/Microsoft.DBforPostgreSQL/locations/{region_name(location)}"
-    answer = get(endpoint, token, f"{server_id if server else place}/capabilities", API_VERSION)
+    answer = get(token, f"{server_id if server else place}/capabilities", API_VERSION)
     if answer.status == FORBIDDEN:
         unchecked = f"not checked before the update: what '{location}' offers for PostgreSQL ({answer.fault})"
         return Found(found.storage_gb, [unchecked])
@@ -108,9 +108,9 @@ def check_capabilities(endpoint: str, token: str, server_id: str, location: str,
     return found
 
 
-def _check_restored(endpoint: str, token: str, server_id: str) -> None:
+def _check_restored(token: str, server_id: str) -> None:
     """Raises NotOffered if there is no such server."""
-    if get(endpoint, token, server_id, API_VERSION).status == NOT_FOUND:
+    if get(token, server_id, API_VERSION).status == NOT_FOUND:
         raise NotOffered(
             f"database.restoredServer: there is no {server_id}. Restore it first (docs/azure.md), or remove the setting. "
             "Nothing was changed"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
+MAKE_LOCKS = "Microsoft.Authorization/locks/write"
+MAKE_BUDGETS = "Microsoft.Consumption/budgets/write"
 MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
 MAKE_JOBS = "Microsoft.App/jobs/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
@@ -69,12 +71,14 @@ def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
     if not missing:
         return None
     needs = []
-    if any(action not in (ASSIGN_ROLES, DEFINE_ROLES) for action in missing):
+    if any(action not in (ASSIGN_ROLES, DEFINE_ROLES, MAKE_LOCKS) for action in missing):
         needs.append(("Contributor", "to create the resources"))
     if DEFINE_ROLES in missing:  # this role also assigns roles
         needs.append(("User Access Administrator", "to define the role with which the engine adds what people label"))
     elif ASSIGN_ROLES in missing:
         needs.append(("Role Based Access Control Administrator", "to assign the engine's role on the training container"))
+    if MAKE_LOCKS in missing and DEFINE_ROLES not in missing:  # User Access Administrator also makes locks
+        needs.append(("Locks Contributor", "to lock the resources that hold data"))
     roles = " and ".join(f"'{role}' ({why})" for role, why in needs)
     commands = "; ".join(
         f'az role assignment create --assignee-object-id {caller.object_id} --role "{role}" --scope {scope}'
@@ -95,6 +99,8 @@ def wanted_actions(
     jobs: bool = False,
     networks: Sequence[str] = (),
     defines_role: bool = False,
+    locks: bool = False,
+    budget: bool = False,
 ) -> list[str]:
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind.
 
@@ -102,8 +108,8 @@ def wanted_actions(
     """
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
-    more = [*((MAKE_JOBS,) if jobs else ()), *networks]
-    return [*made, *more, ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
+    more = [*((MAKE_JOBS,) if jobs else ()), *networks, *((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES]
+    return [*made, *more, *((DEFINE_ROLES,) if defines_role else ()), *((MAKE_LOCKS,) if locks else ())]
 
 
 def check_caller(
@@ -208,9 +214,7 @@ def assigned_by_hand(assignments: Sequence[Any], container_id: str, ours: str) -
     )
 
 
-def check_deleted_account(
-    endpoint: str, token: str, caller: Caller, location: str, resource_group: str, account: str
-) -> bool | None:
+def check_deleted_account(token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool | None:
     """Whether a soft-deleted Vision account with this name can be restored or purged; None if the caller may not ask.
 
     Raises NotAllowed, or NoAnswer.
@@ -219,7 +223,7 @@ def check_deleted_account(
         f"/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
         f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
     )
-    status = get(endpoint, token, path, _DELETED_ACCOUNTS_VERSION).status
+    status = get(token, path, _DELETED_ACCOUNTS_VERSION).status
     if status == FORBIDDEN:
         return None
     if status not in (OK, NOT_FOUND):
@@ -293,7 +297,7 @@ class Found:
     warnings: Sequence[str] = ()
 
 
-def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, wanted: Wanted) -> Found:
+def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> Found:
     """Run all checks.
 
     Raises:
@@ -307,30 +311,31 @@ def preflight(endpoint: str, credential: "TokenCredential", caller: Caller, want
 
     group = wanted.resource_group
     try:
-        with open_client(endpoint, credential, caller.subscription_id) as client:
+        with open_client(credential, caller.subscription_id) as client:
             warnings = check_caller(client, caller, group, wanted.actions, existing=wanted.existing_group)
             warnings += check_existing(client, caller, wanted.uses)
             if wanted.assigns_deployer:
                 check_assigned_by_hand(client, caller, wanted.container_id)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
-        asked = [check_subnet(endpoint, token, use.subnet, use.resource_id) for use in wanted.uses if use.subnet]
+        asked = [check_subnet(token, use.subnet, use.resource_id) for use in wanted.uses if use.subnet]
         warnings += [warning for warning in asked if warning]
         deleted: bool | None = False
         if wanted.vision_account is not None:
-            deleted = check_deleted_account(endpoint, token, caller, wanted.vision_location, group, wanted.vision_account)
+            deleted = check_deleted_account(token, caller, wanted.vision_location, group, wanted.vision_account)
     except ClientAuthenticationError as error:
         raise NotAllowed(
             f"no Entra identity for the preflight check. Log in with `az login`, or set variables ARM_… ({error.message})"
         ) from None
     except AzureError as error:
-        raise NotAllowed(f"{urlsplit(endpoint).netloc} did not say what this identity may do: {error.message}") from None
+        host = urlsplit(MANAGEMENT_ENDPOINT).netloc
+        raise NotAllowed(f"{host} did not say what this identity may do: {error.message}") from None
     if deleted is None:
         if not wanted.existing_group:
             raise NotAllowed(_may_not_ask_for_deleted(caller, wanted))
         warnings.append(f"not checked before the update: {_may_not_ask_for_deleted(caller, wanted)}")
     if deleted and not wanted.restore:
         raise AccountDeleted(deleted_account_message(str(wanted.vision_account), wanted.vision_location, group))
-    database = check_capabilities(endpoint, token, wanted.server_id, wanted.database_location, wanted.database)
+    database = check_capabilities(token, wanted.server_id, wanted.database_location, wanted.database)
     return Found(bool(deleted), caller_type(token), database.storage_gb, [*warnings, *database.warnings])
 
 
@@ -338,11 +343,11 @@ def _may_not_ask_for_deleted(caller: Caller, wanted: Wanted) -> str:
     return f"{caller.object_id} may not ask whether a deleted Vision account blocks the name '{wanted.vision_account}'"
 
 
-def open_client(endpoint: str, credential: "TokenCredential", subscription_id: str) -> "AuthorizationManagementClient":
+def open_client(credential: "TokenCredential", subscription_id: str) -> "AuthorizationManagementClient":
     from azure.mgmt.authorization import AuthorizationManagementClient
 
     return AuthorizationManagementClient(
-        credential, subscription_id, base_url=endpoint, credential_scopes=[f"{MANAGEMENT_ENDPOINT}/.default"]
+        credential, subscription_id, base_url=MANAGEMENT_ENDPOINT, credential_scopes=[f"{MANAGEMENT_ENDPOINT}/.default"]
     )
 
 

@@ -20,7 +20,6 @@ class PreflightProvider(DeclaredProvider):
     """It asks in `check`, which a preview runs, too. What Azure answered is filled in as inputs, which a preview knows."""
 
     inputs = (
-        "endpoint",
         "subscription_id",
         "object_id",
         "resource_group",
@@ -44,7 +43,7 @@ class PreflightProvider(DeclaredProvider):
             return dynamic.CheckResult(news, [])
         caller = Caller(news["subscription_id"], news["object_id"])
         try:
-            found = preflight(news["endpoint"], deploying_credential(), caller, wanted_of(news))
+            found = preflight(deploying_credential(), caller, wanted_of(news))
         except VisionError as error:
             return dynamic.CheckResult(news, failures("deployer", [str(error)]))
         for warning in found.warnings:
@@ -96,7 +95,6 @@ class Preflight(dynamic.Resource, module="vision", name="Preflight"):
         self,
         name: str,
         *,
-        endpoint: str,
         subscription_id: pulumi.Input[str],
         object_id: pulumi.Input[str],
         resource_group: str,
@@ -116,7 +114,6 @@ class Preflight(dynamic.Resource, module="vision", name="Preflight"):
     ) -> None:
         """
         Args:
-            endpoint: of Azure Resource Manager.
             subscription_id, object_id: the deploying identity, and where it deploys.
             caller_type: its principal type, if its token does not say it.
             resource_group, existing_group, …: see `preflight.Wanted`.
@@ -125,7 +122,6 @@ class Preflight(dynamic.Resource, module="vision", name="Preflight"):
             PreflightProvider(),
             name,
             {
-                "endpoint": endpoint,
                 "subscription_id": subscription_id,
                 "object_id": object_id,
                 "resource_group": resource_group,

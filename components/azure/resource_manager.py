@@ -32,13 +32,13 @@ class Answer:
         return ": ".join(told) or f"HTTP status {self.status}"
 
 
-def get(endpoint: str, token: str, path: str, api_version: str) -> Answer:
+def get(token: str, path: str, api_version: str) -> Answer:
     """GET the resource at `path`, like `/subscriptions/…`. Raises NoAnswer."""
     import requests
 
     try:
         answer = requests.get(
-            f"{endpoint.rstrip('/')}{path}",
+            f"{MANAGEMENT_ENDPOINT}{path}",
             params={"api-version": api_version},
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
@@ -46,7 +46,7 @@ def get(endpoint: str, token: str, path: str, api_version: str) -> Answer:
         )
     except requests.RequestException as error:
         raise NoAnswer(
-            f"{urlsplit(endpoint).netloc} cannot be reached ({type(error).__name__}). Is this machine online?"
+            f"{urlsplit(MANAGEMENT_ENDPOINT).netloc} cannot be reached ({type(error).__name__}). Is this machine online?"
         ) from None
     try:
         document = answer.json()

@@ -21,14 +21,14 @@ class SubnetNotUsable(VisionError):
     """A given subnet does not exist, is not delegated as it must be, or is too small."""
 
 
-def check_subnet(endpoint: str, token: str, what: str, subnet_id: str) -> str | None:
+def check_subnet(token: str, what: str, subnet_id: str) -> str | None:
     """Ask Azure about a subnet that is given for `apps`, `database` or `endpoints`; returns a warning if it can't be checked.
 
     Raises:
         SubnetNotUsable: it does not fit, with what was expected.
         NoAnswer: Azure can't be reached, or does not answer.
     """
-    answer = get(endpoint, token, subnet_id, API_VERSION)
+    answer = get(token, subnet_id, API_VERSION)
     if answer.status == FORBIDDEN:
         return f"not checked before the update: the subnet {subnet_id} ({answer.fault})"
     if answer.status == NOT_FOUND:

@@ -1,5 +1,6 @@
 """VisionAccount: the Azure AI Vision resource, whose prebuilt features stay reachable through the engine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -23,6 +24,7 @@ class VisionAccountArgs:
         restore: restore a soft-deleted account of this name, which otherwise blocks the name for 48 hours. Only while there
             is one: Azure refuses every other request that asks for it.
         protect: refuse to destroy it.
+        image_hosts: hosts that it may read images from, where a caller names an image by its URL; None: any.
     """
 
     place: Place
@@ -31,6 +33,7 @@ class VisionAccountArgs:
     public_network: bool = True
     restore: pulumi.Input[bool] = False
     protect: bool = False
+    image_hosts: Sequence[pulumi.Input[str]] | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for another location."""
@@ -76,7 +79,8 @@ class VisionAccount(pulumi.ComponentResource):
                 disable_local_auth=True,
                 public_network_access="Enabled" if args.public_network else "Disabled",
                 network_acls=cognitiveservices.NetworkRuleSetArgs(default_action="Allow" if args.public_network else "Deny"),
-                restrict_outbound_network_access=False,
+                restrict_outbound_network_access=args.image_hosts is not None,
+                allowed_fqdn_list=args.image_hosts,
                 restore=pulumi.Output.from_input(args.restore).apply(lambda restores: True if restores else None),
             ),
             tags=args.place.tags,

@@ -1,5 +1,6 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from vision_customization.components.azure.preflight import ASSIGN_ROLES, wanted
 from vision_customization.components.azure.preflight_resource import Preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
+from vision_customization.components.azure.safeguards import CostBudget, DataLocks
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.use import Use
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
@@ -63,6 +65,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._unique = self._client.apply(lambda client: AzureNames.of(args.base, client.subscription_id, args.names))
         self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
         self._child = pulumi.ResourceOptions(parent=self)
+        self._assignments: list[pulumi.Resource] = []
         preflight = self._preflight()
         # A component waits for what it depends on, and its children wait for it.
         self._child = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
@@ -71,9 +74,9 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
         observability = self._observability(preflight)
-        vision = self._vision(preflight)
-        self.vision_endpoint = vision.endpoint if vision is not None else pulumi.Output.from_input("")
         storage = self._storage()
+        vision = self._vision(preflight, storage)
+        self.vision_endpoint = vision.endpoint if vision is not None else pulumi.Output.from_input("")
         database = self._database(network, preflight)
         names: list[pulumi.Resource] = []
         if network is not None and args.private_network:
@@ -94,6 +97,9 @@ class AzureWorkspace(pulumi.ComponentResource):
         deployer = self._deployer_access(storage, preflight)
         can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
         can_read = self._engine_access("reads", engine, deployer.container_url, reads)
+        optional = [part for part in (network, vision) if part is not None]
+        data = {"storage": storage.account_id, "database": database.server_id}
+        self._safeguards(group_id, data, [storage, database, observability, *optional, *self._assignments])
         assert engine.key is not None
         self.endpoint, self.key = _once(can_write, engine.endpoint), pulumi.Output.from_input(engine.key)
         self.container_url = can_read.container_url
@@ -126,6 +132,25 @@ class AzureWorkspace(pulumi.ComponentResource):
             }
         )
 
+    def _safeguards(
+        self, group_id: pulumi.Output[str], data: dict[str, pulumi.Output[str]], below: Sequence[pulumi.Resource]
+    ) -> None:
+        args = self._args
+        if args.monthly_budget is not None:
+            CostBudget(
+                f"{self._name}-budget",
+                group_id=group_id,
+                amount=args.monthly_budget,
+                emails=args.alert_emails,
+                opts=self._child,
+            )
+        if args.locks:
+            DataLocks(
+                f"{self._name}-locks",
+                data,
+                pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=below)),
+            )
+
     def _preflight(self) -> Preflight:
         args = self._args
         group = args.resource_group.existing if args.resource_group else self._names.resource_group
@@ -138,7 +163,6 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
         return Preflight(
             f"{self._name}-preflight",
-            endpoint=args.management_endpoint,
             subscription_id=self._client.subscription_id,
             object_id=self._client.object_id,
             resource_group=group,
@@ -151,6 +175,8 @@ class AzureWorkspace(pulumi.ComponentResource):
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
                 jobs=args.engine.workers == "job",
+                locks=args.locks,
+                budget=args.monthly_budget is not None,
             ),
             uses=self._uses(),
             vision_account=self._names.vision_account if args.vision == "account" else None,
@@ -228,9 +254,10 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _vision(self, preflight: Preflight) -> VisionAccount | None:
+    def _vision(self, preflight: Preflight, storage: TrainingStorage) -> VisionAccount | None:
         if self._args.vision == "none":
             return None
+        own_images = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).hostname or "")
         return VisionAccount(
             f"{self._name}-vision",
             VisionAccountArgs(
@@ -240,6 +267,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 public_network=not self._args.private_network,
                 restore=preflight.restores,
                 protect=self._args.protect,
+                image_hosts=None if "*" in self._args.image_hosts else [own_images, *self._args.image_hosts],
             ),
             self._child,
         )
@@ -252,6 +280,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 account_name=self._unique.storage_account,
                 sku=self._args.storage_sku,
                 soft_delete_days=self._args.soft_delete_days,
+                restore_days=self._args.restore_days,
                 public_network=not self._args.private_network,
                 protect=self._args.protect,
             ),
@@ -327,7 +356,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         No resource waits until it takes effect: only people use it, and until then the Studio says that the right is missing.
         An attempt would leave a blob that the engine may not delete.
         """
-        BlobAdder(
+        adder = BlobAdder(
             f"{self._name}-engine-adds",
             subscription_id=self._client.subscription_id,
             group_id=group_id,
@@ -336,6 +365,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             principal_id=principal_id,
             opts=self._child,
         )
+        self._assignments.append(adder)
 
     def _grant(
         self,
@@ -345,7 +375,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         principal_id: pulumi.Input[str],
         principal_type: pulumi.Input[str] = "ServicePrincipal",
     ) -> RoleGrant:
-        return role(
+        grant = role(
             f"{self._name}-{what}",
             subscription_id=self._client.subscription_id,
             scope=scope,
@@ -353,6 +383,8 @@ class AzureWorkspace(pulumi.ComponentResource):
             principal_type=principal_type,
             opts=self._child,
         )
+        self._assignments.append(grant)
+        return grant
 
     def _studio(self) -> dict[str, pulumi.Input[str]]:
         """The engine's settings of its web pages."""

@@ -1,6 +1,6 @@
 """Rules for a stack as a whole: private network, diagnostics, protection, gates, a budget."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from . import database, storage, vision
 from .rule import UNKNOWN, Resource, Rule, Settings, StackRule, expect
@@ -8,6 +8,9 @@ from .rule import UNKNOWN, Resource, Rule, Settings, StackRule, expect
 PRIVATE_ENDPOINT = "azure-native:network:PrivateEndpoint"
 DIAGNOSTIC_SETTING = "azure-native:monitor:DiagnosticSetting"
 ENVIRONMENT = "azure-native:app:ManagedEnvironment"
+
+LOCK = "azure-native:authorization:ManagementLockByScope"
+BUDGET = "azure-native:consumption:Budget"
 
 MODEL = "pulumi-python:dynamic/vision:Model"
 EVALUATION = "pulumi-python:dynamic/vision:Evaluation"
@@ -22,6 +25,29 @@ CLOSABLE = {
 
 OBSERVED = (vision.ACCOUNT, storage.ACCOUNT, database.SERVER)
 DATA = (storage.ACCOUNT, storage.CONTAINER, database.SERVER, database.DATABASE)
+
+
+LOCKED = (storage.ACCOUNT, database.SERVER)
+TAGGED = tuple(
+    f"azure-native:{name}"
+    for name in (
+        "app:ContainerApp",
+        "app:Job",
+        "app:ManagedEnvironment",
+        "cognitiveservices:Account",
+        "dbforpostgresql:Server",
+        "managedidentity:UserAssignedIdentity",
+        "monitor:ActionGroup",
+        "monitor:ScheduledQueryRule",
+        "network:NetworkSecurityGroup",
+        "network:PrivateEndpoint",
+        "network:VirtualNetwork",
+        "operationalinsights:Workspace",
+        "privatedns:PrivateZone",
+        "resources:ResourceGroup",
+        "storage:StorageAccount",
+    )
+)
 
 
 def is_closed(resources: Sequence[Resource], settings: Settings) -> Iterator[tuple[Resource | None, str]]:
@@ -75,6 +101,41 @@ def is_within_budget(resources: Sequence[Resource], settings: Settings) -> Itera
         yield None, f"the time budgets of its {len(budgets)} models add up to {total:g} hours; the stack may spend {most:g}"
 
 
+def is_locked(resources: Sequence[Resource], _settings: Settings) -> Iterator[tuple[Resource | None, str]]:
+    locks = [resource for resource in resources if resource.type == LOCK]
+    for resource in resources:
+        if resource.type in LOCKED and not any(resource.key in lock.depends_on for lock in locks):
+            yield resource, "it has no lock against deletion"
+    for lock in locks:
+        for problem in expect(lock, "level", "CanNotDelete", "ReadOnly"):
+            yield lock, problem
+
+
+def has_budget(resources: Sequence[Resource], _settings: Settings) -> Iterator[tuple[Resource | None, str]]:
+    budgets = [resource for resource in resources if resource.type == BUDGET]
+    if not budgets and any(resource.type == storage.ACCOUNT for resource in resources):
+        yield None, "it has no Budget, so nobody hears of its costs before the bill"
+    for budget in budgets:
+        if not notified(budget.at("notifications")):
+            yield budget, "notifications has no enabled one with contactEmails"
+
+
+def notified(notifications: object) -> bool:
+    if notifications is UNKNOWN:
+        return True
+    told = notifications.values() if isinstance(notifications, Mapping) else ()
+    return any(each.get("enabled") and each.get("contactEmails") for each in told)
+
+
+def has_tags(resource: Resource, settings: Settings) -> Iterator[str]:
+    tags = resource.at("tags")
+    if tags is UNKNOWN:
+        return
+    missing = [name for name in settings.texts("tags") if not (tags or {}).get(name)]
+    if missing:
+        yield f"tags has no {', '.join(missing)}"
+
+
 RULES = (
     StackRule(
         name="private-network",
@@ -100,6 +161,31 @@ RULES = (
         fix="Set `protect: true` for the stack.",
         types=DATA,
         check=is_protected,
+    ),
+    StackRule(
+        name="data-locks",
+        says="Nobody can delete the storage account and the database server, whatever their role.",
+        why="`protect` holds only what Pulumi does; a lock also holds the portal, the Azure CLI and other programs.",
+        fix="Set `locks: true` for the stack.",
+        types=(*LOCKED, LOCK),
+        check=is_locked,
+    ),
+    StackRule(
+        name="cost-budget",
+        says="Somebody gets mail when a month costs more than planned.",
+        why="A forgotten replica or a busy autoscaler shows on the bill only after a month.",
+        fix="Set `monthlyBudget` and `alertEmails` for the stack.",
+        types=(storage.ACCOUNT, BUDGET),
+        check=has_budget,
+    ),
+    Rule(
+        name="required-tags",
+        says="Each resource that can have tags has those that the stack requires.",
+        why="Without an owner and a cost centre, nobody knows whom to ask about a resource, or who pays.",
+        fix="Set them under `tags` for the stack.",
+        types=TAGGED,
+        settings={"tags": {"type": "array", "items": {"type": "string"}, "default": ["project", "stack"]}},
+        check=has_tags,
     ),
     StackRule(
         name="gates",

@@ -7,6 +7,7 @@ from .rule import UNKNOWN, Resource, Rule, Settings, StackRule, expect
 ACCOUNT = "azure-native:storage:StorageAccount"
 CONTAINER = "azure-native:storage:BlobContainer"
 BLOB_SERVICE = "azure-native:storage:BlobServiceProperties"
+MANAGEMENT_POLICY = "azure-native:storage:ManagementPolicy"
 
 
 def keeps_blobs_private(resource: Resource, _settings: Settings) -> Iterator[str]:
@@ -45,6 +46,49 @@ def keeps_what_is_deleted(resources: Sequence[Resource], settings: Settings) -> 
             days = service.at(f"{policy}.days")
             if days is not UNKNOWN and (days or 0) < least:
                 yield service, f"{policy}.days is {days or 0:g}; it must be {least:g} or more"
+
+
+def has_no_local_users(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "isLocalUserEnabled", False)
+    yield from expect(resource, "isSftpEnabled", False, None)
+
+
+def stays_in_its_tenant(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "allowCrossTenantReplication", False)
+
+
+def can_be_restored(resources: Sequence[Resource], settings: Settings) -> Iterator[tuple[Resource | None, str]]:
+    least = settings.number("days")
+    services = [resource for resource in resources if resource.type == BLOB_SERVICE]
+    policies = [resource for resource in resources if resource.type == MANAGEMENT_POLICY]
+    for account in resources:
+        if account.type == ACCOUNT and not any(account.key in service.depends_on for service in services):
+            yield account, "it has no BlobServiceProperties, so its containers can't be restored"
+        if account.type == ACCOUNT and not any(account.key in policy.depends_on for policy in policies):
+            yield account, "it has no ManagementPolicy that deletes former versions, so they are kept and billed without end"
+    for policy in policies:
+        if not deletes_versions(policy):
+            yield (
+                policy,
+                "policy.rules has no enabled rule that deletes former versions, so they are kept and billed without end",
+            )
+    for service in services:
+        for path in ("isVersioningEnabled", "changeFeed.enabled", "restorePolicy.enabled"):
+            for problem in expect(service, path, True):
+                yield service, problem
+        days = service.at("restorePolicy.days")
+        if days is not UNKNOWN and (days or 0) < least:
+            yield service, f"restorePolicy.days is {days or 0:g}; it must be {least:g} or more"
+
+
+def deletes_versions(policy: Resource) -> bool:
+    if policy.at("policy.rules") is UNKNOWN:
+        return True
+    return any(
+        rule.get("enabled") is not False
+        and (((rule.get("definition") or {}).get("actions") or {}).get("version") or {}).get("delete")
+        for rule in policy.items_at("policy.rules")
+    )
 
 
 RULES = (
@@ -96,5 +140,30 @@ RULES = (
         types=(ACCOUNT, BLOB_SERVICE),
         settings={"days": {"type": "integer", "minimum": 1, "maximum": 365, "default": 7}},
         check=keeps_what_is_deleted,
+    ),
+    Rule(
+        name="storage-no-local-users",
+        says="The storage account has no local users and no SFTP.",
+        why="A local user has a password or key of its own, which Entra does not know and which does not expire.",
+        fix="Set `isLocalUserEnabled` to false, and leave `isSftpEnabled` off.",
+        types=(ACCOUNT,),
+        check=has_no_local_users,
+    ),
+    Rule(
+        name="storage-no-cross-tenant-replication",
+        says="Blobs are not replicated to an account of another tenant.",
+        why="A replication policy would copy training images out of the organization, without any sign in the source.",
+        fix="Set `allowCrossTenantReplication` to false.",
+        types=(ACCOUNT,),
+        check=stays_in_its_tenant,
+    ),
+    StackRule(
+        name="storage-point-in-time-restore",
+        says="Containers can be restored as they were at any time of the last days; former versions are deleted later.",
+        why="A faulty program can overwrite many blobs at once, which nobody can undo one by one.",
+        fix="Set the stack's `restoreDays`: it enables versions, change feed, restore and the rule that deletes versions.",
+        types=(ACCOUNT, BLOB_SERVICE, MANAGEMENT_POLICY),
+        settings={"days": {"type": "integer", "minimum": 1, "maximum": 364, "default": 1}},
+        check=can_be_restored,
     ),
 )

@@ -34,6 +34,12 @@ def refuses_keys(resource: Resource, _settings: Settings) -> Iterator[str]:
     yield from expect(resource, "properties.disableLocalAuth", True)
 
 
+def reads_named_hosts(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "properties.restrictOutboundNetworkAccess", True)
+    if not resource.at("properties.allowedFqdnList"):
+        yield "properties.allowedFqdnList is not set; it must name the storage account's host"
+
+
 RULES = (
     Rule(
         name="allowed-region",
@@ -74,5 +80,13 @@ RULES = (
         fix="Set `properties.disableLocalAuth` to true, and give each caller the role Cognitive Services User.",
         types=(ACCOUNT,),
         check=refuses_keys,
+    ),
+    Rule(
+        name="vision-outbound-hosts",
+        says="The Vision account reads images only from hosts that the stack names.",
+        why="An account that calls any host can be made to call one in the caller's interest, or to carry data out.",
+        fix="Set `properties.restrictOutboundNetworkAccess` to true, and name hosts by the stack's `imageHosts`, without `*`.",
+        types=(ACCOUNT,),
+        check=reads_named_hosts,
     ),
 )

@@ -3,6 +3,8 @@
 from copy import deepcopy
 from typing import Any
 
+from policy.rules.stack import TAGGED
+
 SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/vision"
 STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/visionprod"
@@ -50,8 +52,41 @@ def logs(target: str) -> tuple[str, str, dict[str, Any]]:
     )
 
 
+def lock(target: str, name: str) -> tuple[str, str, dict[str, Any]]:
+    return (
+        f"{target}/providers/Microsoft.Authorization/locks/{name}",
+        "authorization:ManagementLockByScope",
+        {"scope": target, "lockName": name, "level": "CanNotDelete"},
+    )
+
+
+TAGS = {"project": "vision-customization", "stack": "prod", "owner": "vision-operations", "costCenter": "0000"}
+
 _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
     (GROUP, "resources:ResourceGroup", {"resourceGroupName": "vision", "location": "eastus"}),
+    lock(STORAGE, "vision-storage"),
+    lock(SERVER, "vision-database"),
+    (
+        f"{GROUP}/providers/Microsoft.Consumption/budgets/vision-budget",
+        "consumption:Budget",
+        {
+            "scope": GROUP,
+            "budgetName": "vision-budget",
+            "amount": 800.0,
+            "category": "Cost",
+            "timeGrain": "Monthly",
+            "timePeriod": {"startDate": "2026-01-01T00:00:00Z"},
+            "notifications": {
+                "actual80": {
+                    "enabled": True,
+                    "operator": "GreaterThanOrEqualTo",
+                    "threshold": 80.0,
+                    "thresholdType": "Actual",
+                    "contactEmails": ["vision-operations@example.com"],
+                }
+            },
+        },
+    ),
     (
         VISION,
         "cognitiveservices:Account",
@@ -67,6 +102,8 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
                 "disableLocalAuth": True,
                 "publicNetworkAccess": "Disabled",
                 "networkAcls": {"defaultAction": "Deny"},
+                "restrictOutboundNetworkAccess": True,
+                "allowedFqdnList": ["visionprod.blob.core.windows.net"],
             },
         },
     ),
@@ -81,6 +118,9 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "sku": {"name": "Standard_LRS"},
             "allowBlobPublicAccess": False,
             "allowSharedKeyAccess": False,
+            "allowCrossTenantReplication": False,
+            "isLocalUserEnabled": False,
+            "isSftpEnabled": False,
             "defaultToOAuthAuthentication": True,
             "enableHttpsTrafficOnly": True,
             "minimumTlsVersion": "TLS1_2",
@@ -97,6 +137,31 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "blobServicesName": "default",
             "deleteRetentionPolicy": {"enabled": True, "days": 30},
             "containerDeleteRetentionPolicy": {"enabled": True, "days": 30},
+            "isVersioningEnabled": True,
+            "changeFeed": {"enabled": True, "retentionInDays": 30},
+            "restorePolicy": {"enabled": True, "days": 14},
+        },
+    ),
+    (
+        f"{STORAGE}/managementPolicies/default",
+        "storage:ManagementPolicy",
+        {
+            "resourceGroupName": "vision",
+            "accountName": "visionprod",
+            "managementPolicyName": "default",
+            "policy": {
+                "rules": [
+                    {
+                        "name": "delete-former-versions",
+                        "type": "Lifecycle",
+                        "enabled": True,
+                        "definition": {
+                            "actions": {"version": {"delete": {"daysAfterCreationGreaterThan": 14}}},
+                            "filters": {"blobTypes": ["blockBlob"]},
+                        },
+                    }
+                ]
+            },
         },
     ),
     (
@@ -245,6 +310,9 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
         {"resourceGroupName": "vision", "privateZoneName": "privatelink.blob.core.windows.net", "location": "global"},
     ),
 ]
+for _, _type, _inputs in _RESOURCES:
+    if f"azure-native:{_type}" in TAGGED:
+        _inputs["tags"] = TAGS
 
 DATASET, MODEL = "pulumi-python:dynamic/vision:Dataset", "pulumi-python:dynamic/vision:Model"
 EVALUATION, PUBLISHED = "pulumi-python:dynamic/vision:Evaluation", "pulumi-python:dynamic/vision:PublishedModel"

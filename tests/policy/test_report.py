@@ -63,6 +63,7 @@ def test_the_table_of_a_recorded_state() -> None:
     assert storage == (
         "| storage:StorageAccount | visionprod | eastus | allowBlobPublicAccess: false<br>allowSharedKeyAccess: false<br>"
         "defaultToOAuthAuthentication: true<br>enableHttpsTrafficOnly: true<br>minimumTlsVersion: TLS1_2<br>"
+        "allowCrossTenantReplication: false<br>isLocalUserEnabled: false<br>isSftpEnabled: false<br>"
         "encryption.requireInfrastructureEncryption: true<br>publicNetworkAccess: Disabled |"
     )
     role = next(line for line in lines if line.startswith("| authorization:RoleAssignment"))

@@ -24,12 +24,15 @@ SECRET = {SECRET_MARK: SECRET_KIND, "ciphertext": "v1:…"}
 
 VISION, STORAGE = "azure-native:cognitiveservices:Account", "azure-native:storage:StorageAccount"
 CONTAINER, SERVICE = "azure-native:storage:BlobContainer", "azure-native:storage:BlobServiceProperties"
+LIFECYCLE = "azure-native:storage:ManagementPolicy"
 DEFINITION = "azure-native:authorization:RoleDefinition"
 ROLE = "azure-native:authorization:RoleAssignment"
 APP, JOB = "azure-native:app:ContainerApp", "azure-native:app:Job"
 SERVER, PARAMETER = "azure-native:dbforpostgresql:Server", "azure-native:dbforpostgresql:Configuration"
 LOGS, ENDPOINT = "azure-native:monitor:DiagnosticSetting", "azure-native:network:PrivateEndpoint"
 ENVIRONMENT = "azure-native:app:ManagedEnvironment"
+LOCK, BUDGET = "azure-native:authorization:ManagementLockByScope", "azure-native:consumption:Budget"
+GROUP = "azure-native:resources:ResourceGroup"
 
 # rule, type, path, value, what the error says
 FAILING: list[tuple[str, str, str, Any, str]] = [
@@ -39,6 +42,8 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("vision-kind-and-sku", VISION, "sku.name", "F0", "sku.name is 'F0'"),
     ("vision-custom-subdomain", VISION, "properties.customSubDomainName", None, "is not set"),
     ("vision-no-local-auth", VISION, "properties.disableLocalAuth", False, "is False; it must be True"),
+    ("vision-outbound-hosts", VISION, "properties.restrictOutboundNetworkAccess", False, "it must be True"),
+    ("vision-outbound-hosts", VISION, "properties.allowedFqdnList", [], "must name the storage account's host"),
     ("storage-no-public-blobs", STORAGE, "allowBlobPublicAccess", None, "allowBlobPublicAccess is not set"),
     ("storage-no-public-blobs", CONTAINER, "publicAccess", "Blob", "publicAccess is 'Blob'"),
     ("storage-no-shared-keys", STORAGE, "allowSharedKeyAccess", True, "it must be False"),
@@ -47,6 +52,13 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("storage-tls-1-2", STORAGE, "minimumTlsVersion", "TLS1_0", "'TLS1_2' or 'TLS1_3'"),
     ("storage-soft-delete", SERVICE, "deleteRetentionPolicy.enabled", False, "deleteRetentionPolicy.enabled is False"),
     ("storage-soft-delete", SERVICE, "containerDeleteRetentionPolicy.days", 1, "days is 1; it must be 7 or more"),
+    ("storage-no-local-users", STORAGE, "isLocalUserEnabled", None, "isLocalUserEnabled is not set; it must be False"),
+    ("storage-no-local-users", STORAGE, "isSftpEnabled", True, "isSftpEnabled is True"),
+    ("storage-no-cross-tenant-replication", STORAGE, "allowCrossTenantReplication", None, "is not set; it must be False"),
+    ("storage-point-in-time-restore", SERVICE, "isVersioningEnabled", False, "isVersioningEnabled is False; it must be True"),
+    ("storage-point-in-time-restore", SERVICE, "changeFeed", None, "changeFeed.enabled is not set"),
+    ("storage-point-in-time-restore", SERVICE, "restorePolicy.days", 0, "restorePolicy.days is 0; it must be 1 or more"),
+    ("storage-point-in-time-restore", LIFECYCLE, "policy.rules.0.enabled", False, "no enabled rule that deletes"),
     ("role-needed", ROLE, "roleDefinitionId", sample.OWNER, "the project needs only the roles Storage Blob Data Reader"),
     ("role-needed", ROLE, "roleDefinitionId", f"{sample.ROLES}/{'0' * 8}-0000-0000-0000-{'0' * 12}", "needs only the roles"),
     ("role-least-scope", ROLE, "scope", sample.STORAGE, "may be assigned only on a blob container"),
@@ -130,6 +142,11 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("diagnostics", LOGS, "workspaceId", None, "workspaceId is not set"),
     ("diagnostics", ENVIRONMENT, "appLogsConfiguration", None, "appLogsConfiguration.destination is not set"),
     ("protected-data", STORAGE, "protect", False, "protect is not set"),
+    ("data-locks", LOCK, "level", "Other", "level is 'Other'; it must be 'CanNotDelete' or 'ReadOnly'"),
+    ("cost-budget", BUDGET, "notifications.actual80.enabled", False, "no enabled one with contactEmails"),
+    ("cost-budget", BUDGET, "notifications.actual80.contactEmails", [], "no enabled one with contactEmails"),
+    ("required-tags", STORAGE, "tags", {"project": "x"}, "tags has no stack"),
+    ("required-tags", GROUP, "tags", None, "tags has no project, stack"),
     ("gates", sample.EVALUATION, "require", None, "depends on no Evaluation with `require`"),
     ("gates", sample.PUBLISHED, "dependencies", [], "depends on no Evaluation with `require`"),
     ("budget-ceiling", sample.MODEL, "time_budget_in_hours", 9.0, "1 models add up to 9 hours; the stack may spend 8"),
@@ -140,7 +157,11 @@ OF_JOBS = [case for case in FAILING if case[1] == APP and case[0] not in ("app-i
 # rule, the type of which none is left, what the error says
 MISSING = [
     ("storage-soft-delete", SERVICE, "it has no BlobServiceProperties"),
+    ("storage-point-in-time-restore", SERVICE, "it has no BlobServiceProperties, so its containers"),
+    ("storage-point-in-time-restore", LIFECYCLE, "it has no ManagementPolicy that deletes former versions"),
     ("diagnostics", LOGS, "it has no DiagnosticSetting"),
+    ("data-locks", LOCK, "it has no lock against deletion"),
+    ("cost-budget", BUDGET, "it has no Budget"),
     ("private-network", ENDPOINT, "it has no private endpoint"),
 ]
 

@@ -29,6 +29,11 @@ def nested(hint: Any) -> type | None:  # noqa: ANN401 - a type of the SDK
     return next((found for part in typing.get_args(hint) if (found := nested(part))), None)
 
 
+def has_own_keys(hint: Any) -> bool:  # noqa: ANN401 - a type of the SDK
+    """Whether a property is a mapping whose keys are the caller's."""
+    return typing.get_origin(hint) is Mapping or any(map(has_own_keys, typing.get_args(hint)))
+
+
 def unknown_names(value: object, of: type | None, path: str = "") -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
@@ -38,6 +43,8 @@ def unknown_names(value: object, of: type | None, path: str = "") -> Iterator[st
         for key, item in value.items():
             if key not in names:
                 yield f"{path}{key}"
+            elif has_own_keys(names[key]) and isinstance(item, Mapping):
+                yield from unknown_names(list(item.values()), nested(names[key]), f"{path}{key}.")
             else:
                 yield from unknown_names(item, nested(names[key]), f"{path}{key}.")
 

@@ -294,6 +294,16 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         ),
         ({"azure": {"image": "i", "studioLabelling": True}}, "azure: studioLabelling needs studio: true"),
         ({"azure": {"image": "i", "addressPrefix": "10.0.0.0/8"}}, "azure.addressPrefix"),
+        (
+            {"azure": {"image": "i", "imageHosts": ["https://images.example.org"]}},
+            "azure: imageHosts: 'https://images.example.org' must be a host name like images.example.org",
+        ),
+        ({"azure": {"image": "i", "protect": True}}, "azure: protect needs alertEmails"),
+        ({"azure": {"image": "i", "monthlyBudget": 5}}, "azure: monthlyBudget needs alertEmails"),
+        (
+            {"azure": {"image": "i", "restoreDays": 7}},
+            "azure: restoreDays is 7: must be less than softDeleteDays (7)",
+        ),
         ({"datasets": {"train": "my-images"}}, "datasets.train: must be a map of keys and values, not 'my-images'"),
         ({"local": {"enginePort": 99999}}, "local.enginePort: Input should be less than or equal to 65535, not 99999"),
     ],

@@ -54,8 +54,7 @@ class Azure(mocks.Mocks):
         register = mocks.MockMonitor.RegisterResource
 
         def noting(monitor: mocks.MockMonitor, request: Any) -> Any:  # noqa: ANN401 - a message
-            if request.custom:
-                self.dependencies[f"{request.type} {request.name}"] = {urn.rpartition("::")[2] for urn in request.dependencies}
+            self.dependencies[f"{request.type} {request.name}"] = {urn.rpartition("::")[2] for urn in request.dependencies}
             return register(monitor, request)
 
         patch.setattr(mocks.MockMonitor, "RegisterResource", noting)

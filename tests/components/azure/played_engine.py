@@ -10,7 +10,7 @@ from pulumi.runtime import mocks, settings
 
 
 class Engine(mocks.Mocks):
-    """Keeps what is declared; answers the name that Azure gives a definition."""
+    """Keeps what is declared; answers what Azure makes up: the name of a definition, the endpoints of an account."""
 
     def __init__(self) -> None:
         self.declared: dict[str, dict[str, Any]] = {}
@@ -19,8 +19,9 @@ class Engine(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.declared[args.typ.rpartition(":")[2]] = self.by_name[args.name] = args.inputs
-        outputs = {**args.inputs, "name": args.inputs.get("roleDefinitionId", args.name)}
-        if "identity" in outputs:  # which Azure answers in another form
+        made_up = {"primaryEndpoints": {"blob": "https://visiondev.blob.core.windows.net/"}}
+        outputs = {**made_up, **args.inputs, "name": args.inputs.get("roleDefinitionId", args.name)}
+        if "userAssignedIdentities" in outputs.get("identity", {}):  # which Azure answers in another form
             identities = {key: {} for key in outputs["identity"]["userAssignedIdentities"]}
             outputs["identity"] = {**outputs["identity"], "userAssignedIdentities": identities}
         return f"id of {args.name}", outputs

@@ -193,8 +193,8 @@ class Azure:
         self._answers = answers
         monkeypatch.setattr(capabilities, "get", self._get)
 
-    def _get(self, endpoint: str, token: str, path: str, api_version: str) -> Answer:
-        assert (endpoint, token, api_version) == ("https://azure", "a-token", "2025-08-01")
+    def _get(self, token: str, path: str, api_version: str) -> Answer:
+        assert (token, api_version) == ("a-token", "2025-08-01")
         self.asked.append(path)
         if not path.endswith("/capabilities"):
             return self._answers.get("server", Answer(404))
@@ -202,7 +202,7 @@ class Azure:
 
 
 def check(wanted: DatabaseSize) -> Found:
-    return check_capabilities("https://azure", "a-token", SERVER_ID, "East US", wanted)
+    return check_capabilities("a-token", SERVER_ID, "East US", wanted)
 
 
 def server(mode: str = "Disabled", storage_gb: int = 64, subnet: str | None = "/subnets/database") -> Answer:

@@ -62,6 +62,16 @@ def test_without_an_account_nothing_is_made_for_it(azure: Azure, *, private_netw
     assert MAKE_VISION not in preflight["actions"]
 
 
+def test_without_an_account_the_rest_is_locked_after_all_that_is_below_it(azure: Azure) -> None:
+    declare(vision="none", private_network=True, locks=True, monthly_budget=800, alert_emails=["a@example.com"])
+    locks = {name for made, name, _ in azure.made if made == "authorization:ManagementLockByScope"}
+    assert locks == {"vision-locks-database", "vision-locks-storage"}
+    # A component's resources are made after what it depends on, and deleted before.
+    before = azure.dependencies["vision-customization:index:DataLocks vision-locks"]
+    assert {"vision-storage-training", "vision-engine-reads", "vision-logs-blobs", "vision-net-blob"} <= before
+    assert azure.inputs("consumption:Budget")["amount"] == 800
+
+
 def test_another_choice_is_refused() -> None:
     with pytest.raises(ValueError, match="vision 'maybe': must be one of account, none"):
         AzureArgs(base="contoso", image="engine:1", vision="maybe")

@@ -11,7 +11,9 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from vision_customization.components.azure.preflight import (
     ASSIGN_ROLES,
     DEFINE_ROLES,
+    MAKE_BUDGETS,
     MAKE_GROUP,
+    MAKE_LOCKS,
     MAKE_RESOURCES,
     Caller,
     NotAllowed,
@@ -139,6 +141,16 @@ def test_a_refusal_says_how_to_go_on() -> None:
     assert message is not None
     assert "Nothing was created" in message
     assert 'az role assignment create --assignee-object-id object-1 --role "Role Based Access Control Administrator"' in message
+
+
+def test_locks_and_a_budget_are_asked_about_before() -> None:
+    assert not {MAKE_LOCKS, MAKE_BUDGETS} & set(wanted_actions())
+    assert {MAKE_LOCKS, MAKE_BUDGETS} <= set(wanted_actions(locks=True, budget=True))
+    message = str(refusal([MAKE_LOCKS], "/scope", CALLER))
+    assert "'Locks Contributor' (to lock the resources that hold data)" in message
+    assert "Contributor' (to create" not in message
+    # User Access Administrator may make locks, too.
+    assert "Locks" not in str(refusal([DEFINE_ROLES, MAKE_LOCKS], "/scope", CALLER)).partition("Missing")[0]
 
 
 def test_a_group_that_is_there_is_asked_about_alone() -> None:

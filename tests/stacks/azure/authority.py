@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ADDRESSES = ("127.0.0.1", "127.0.0.2")
+NAMES = ("management.azure.com",)
 ISSUER = "https://sts.windows.net"
 _DAY = dt.timedelta(days=1)
 _TOKEN_SECONDS = 3600
@@ -51,7 +52,12 @@ class Authority:
             .add_extension(_usage(sign_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]),
+                x509.SubjectAlternativeName(
+                    [
+                        *(x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES),
+                        *(x509.DNSName(name) for name in NAMES),
+                    ]
+                ),
                 critical=False,
             )
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)

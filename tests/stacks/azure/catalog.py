@@ -128,6 +128,7 @@ CATALOG: dict[str, Kind] = {
         },
     ),
     "storage:BlobServiceProperties": Kind(f"{STORAGE}/blobServices/{{blobServicesName}}", singleton=True),
+    "storage:ManagementPolicy": Kind(f"{STORAGE}/managementPolicies/{{managementPolicyName}}"),
     "storage:BlobContainer": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}"),
     "storage:Blob": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}/blobs/{{blobName}}", ("type",)),
     "managedidentity:UserAssignedIdentity": Kind(
@@ -144,6 +145,8 @@ CATALOG: dict[str, Kind] = {
         outlives_group=True,
         guid_named=True,
     ),
+    "authorization:ManagementLockByScope": Kind("{scope}/providers/Microsoft.Authorization/locks/{lockName}", ("scope",)),
+    "consumption:Budget": Kind("{scope}/providers/Microsoft.Consumption/budgets/{budgetName}", ("scope",)),
     "operationalinsights:Workspace": Kind(f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/{{workspaceName}}"),
     "containerregistry:Registry": Kind(f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}"),
     "app:ManagedEnvironment": Kind(

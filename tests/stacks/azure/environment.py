@@ -37,7 +37,7 @@ class Environment(Project):
         models: name → keys that are set in place of the file's.
         """
         config = declared(stack)
-        config["azure"] |= {"managementEndpoint": world.management.url, "roleTimeoutMinutes": 2}
+        config["azure"] |= {"roleTimeoutMinutes": 2}
         config["datasets"] = dict(datasets)
         for name, keys in models.items():
             config["models"][name] |= keys
@@ -67,11 +67,7 @@ class Environment(Project):
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             places = Places(self.folder, self.folder / "cache")
-            return Smoke(places, self.stack, self._manager).run()
-
-    def _manager(self) -> ResourceManager:
-        assert self.world is not None
-        return ResourceManager(deploying_credential(), requests.Session(), self.world.management.url)
+            return Smoke(places, self.stack, lambda: ResourceManager(deploying_credential(), requests.Session())).run()
 
     def config(self) -> dict[str, Any]:
         """The stack's settings now, to be changed and given to `configure`."""

@@ -1,11 +1,23 @@
-"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: roles, deleted accounts, databases."""
+"""What is asked of Azure Resource Manager: roles, deleted accounts, databases, and the restore of blobs."""
 
+import json
 import re
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from tests.stacks.azure.authority import Authority, NotAToken
-from tests.stacks.azure.directory import RESOURCE_GROUP, VISION_ACCOUNT, Assignment, Directory, SharedFolder, is_within
+from tests.stacks.azure.directory import (
+    RESOURCE_GROUP,
+    STORAGE_ACCOUNT,
+    VISION_ACCOUNT,
+    Assignment,
+    Directory,
+    SharedFolder,
+    is_within,
+)
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
+from tests.stacks.azure.history import NotRestorable
 from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
 from tests.stacks.azure.subscription import Subscription
 
@@ -24,7 +36,11 @@ _SUBNET = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
 )
 _RESOURCES = re.compile(r"(?P<group>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))/resources", re.IGNORECASE)
-_ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+_VISION_ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+_ACCOUNTS = re.compile(
+    r"(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.Storage/storageAccounts", re.IGNORECASE
+)
+_RESTORE = re.compile(rf"(?P<account>{_ACCOUNTS.pattern}/[^/]+)/restoreBlobRanges", re.IGNORECASE)
 _OFFER = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
 )
@@ -46,16 +62,20 @@ class Refused(Exception):
 
 
 class ManagementEndpoint:
-    def __init__(self, shared: SharedFolder, authority: Authority) -> None:
+    def __init__(self, shared: SharedFolder, authority: Authority, restore: Callable[[str, Mapping[str, Any]], None]) -> None:
+        """Args:
+        restore: brings blobs of an account back to a point in time. Raises NotRestorable.
+        """
         self._shared = shared
         self._authority = authority
+        self._restore = restore
         self._server = Server(self._respond, host=AZURE_HOST, context=authority.server_context())
-        self.url = self._server.url
+        self.url, self.port = self._server.url, self._server.port
 
     def stop(self) -> None:
         self._server.stop()
 
-    def _respond(self, call: Call, _body: Body) -> Answer:
+    def _respond(self, call: Call, body: Body) -> Answer:
         try:
             object_id = self._authority.claims(call.headers.get("authorization"), *AUDIENCES)["oid"]
         except NotAToken as error:
@@ -64,11 +84,20 @@ class ManagementEndpoint:
                 {"error": {"code": "InvalidAuthenticationToken", "message": f"The access token is invalid: {error}."}},
                 {"WWW-Authenticate": 'Bearer authorization_uri="https://login.windows.net/"'},
             )
+        directory = self._shared.directory()
         try:
             if call.method == "DELETE" and (account := _DELETED_ACCOUNT.fullmatch(call.path)):
                 self._purge(call.path, object_id, account["name"], account["group"])
                 return Answer(204)
-            return Answer.of(200, reply(call, object_id, self._shared.directory()))
+            if call.method == "POST" and (match := _RESTORE.fullmatch(call.path)):
+                _check(directory, object_id, "Microsoft.Storage/storageAccounts/restoreBlobRanges/action", match["account"])
+                wanted = json.loads(body.read())
+                try:
+                    self._restore(match["account"], wanted)
+                except NotRestorable as error:
+                    raise Refused(409, error.code, str(error)) from None
+                return Answer.of(200, {"status": "Complete", "restoreId": str(uuid.uuid4()), "parameters": wanted})
+            return Answer.of(200, reply(call, object_id, directory))
         except Refused as refused:
             return refused.answer
 
@@ -79,7 +108,9 @@ class ManagementEndpoint:
         _deleted_account(path, name, group, directory)
         with Subscription(self._shared.folder).locked() as state:
             for id_ in [
-                found for found in state.deleted if found.lower().endswith(f"/{group}/providers/{_ACCOUNTS}/{name}".lower())
+                found
+                for found in state.deleted
+                if found.lower().endswith(f"/{group}/providers/{_VISION_ACCOUNTS}/{name}".lower())
             ]:
                 del state.deleted[id_]
 
@@ -99,6 +130,10 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _RESOURCES.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", match["group"])
         return _resources(match["group"], match["name"], directory)
+    if match := _ACCOUNTS.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Storage/storageAccounts/read", call.path)
+        accounts = [found for found in directory.of_type(STORAGE_ACCOUNT) if is_within(found.id, match["group"])]
+        return {"value": [{"id": found.id, "name": found.name} for found in accounts]}
     if match := _OFFER.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
         if not is_listed(match["location"]):

@@ -33,6 +33,7 @@ NAME_RULES: dict[str, NameRule] = {
         r"[a-z0-9]{3,24}", "3-24 lowercase letters and digits", "AccountNameInvalid", everywhere=True
     ),
     "storage:BlobServiceProperties": NameRule(r"default", "default"),
+    "storage:ManagementPolicy": NameRule(r"default", "default"),
     "storage:BlobContainer": NameRule(
         r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*|\$(?:root|web|logs)",
         "3-63 lowercase letters, digits and single hyphens between them",
@@ -44,6 +45,10 @@ NAME_RULES: dict[str, NameRule] = {
     ),
     "authorization:RoleAssignment": NameRule(GUID, "a GUID", "InvalidRoleAssignmentId"),
     "authorization:RoleDefinition": NameRule(GUID, "a GUID", "InvalidRoleDefinitionId"),
+    "authorization:ManagementLockByScope": NameRule(
+        r"[\w.()-]{0,89}[\w()-]", "1-90 letters, digits, _-.() and no period at the end", "InvalidLockName"
+    ),
+    "consumption:Budget": NameRule(r"[a-zA-Z0-9_-]{1,63}", "1-63 letters, digits, _-"),
     "operationalinsights:Workspace": NameRule(
         r"[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]", "4-63 letters, digits and hyphens, no hyphen at either end"
     ),

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.stacks.azure.failure import Failure
@@ -36,6 +37,8 @@ def storage_account(inputs: Values) -> Complaints:
         )
     if not inputs.get("location"):
         yield "LocationRequired", "The location property is required for this definition."
+    if inputs.get("isSftpEnabled") and not inputs.get("isHnsEnabled"):
+        yield "SftpRequiresHns", "SFTP can only be enabled on a storage account with a hierarchical namespace"
 
 
 def blob_service(inputs: Values) -> Complaints:
@@ -43,6 +46,24 @@ def blob_service(inputs: Values) -> Complaints:
         policy = inputs.get(name) or {}
         if policy.get("enabled") and not 1 <= policy.get("days", 0) <= 365:
             yield "InvalidValuesForRequestParameters", f"{name}.days is 1 to 365 where it is enabled, not {policy.get('days')}"
+    restore = inputs.get("restorePolicy") or {}
+    if restore.get("enabled"):
+        kept = inputs.get("deleteRetentionPolicy") or {}
+        missing = [
+            name
+            for name, on in (
+                ("deleteRetentionPolicy", kept.get("enabled")),
+                ("changeFeed", (inputs.get("changeFeed") or {}).get("enabled")),
+                ("isVersioningEnabled", inputs.get("isVersioningEnabled")),
+            )
+            if not on
+        ]
+        if missing:
+            yield "InvalidValuesForRequestParameters", f"restorePolicy needs {', '.join(missing)} to be enabled"
+        elif not 0 < restore.get("days", 0) < kept.get("days", 0):
+            limits = "greater than zero and less than properties.deleteRetentionPolicy.days"
+            message = f"Values for properties.restorePolicy.days is invalid: {restore.get('days')}. It should be {limits}."
+            yield "InvalidValuesForRequestParameters", message
 
 
 def cognitive_account(inputs: Values) -> Complaints:
@@ -53,6 +74,8 @@ def cognitive_account(inputs: Values) -> Complaints:
     elif inputs.get("kind") == "ComputerVision" and inputs["sku"]["name"] not in {"F0", "S1"}:
         yield "InvalidSkuId", f"the SKUs of ComputerVision are F0 and S1, not {inputs['sku']['name']}"
     properties = inputs.get("properties") or {}
+    if len(properties.get("allowedFqdnList") or []) > 1000:
+        yield "InvalidAllowedFqdnList", "allowedFqdnList has at most 1000 entries"
     if not properties.get("customSubDomainName") and (properties.get("networkAcls") or properties.get("disableLocalAuth")):
         yield "CustomSubDomainNameRequired", "network rules and sign-in by identity take a customSubDomainName"
 
@@ -273,6 +296,22 @@ def security_group(inputs: Values) -> Complaints:
                 yield "SecurityRuleInvalidPortRange", f"rule {rule.get('name')!r} has no {end}PortRange"
 
 
+def budget(inputs: Values) -> Complaints:
+    """As the SDK's own documentation of a budget has it."""
+    start = datetime.fromisoformat(str(inputs["timePeriod"]["startDate"]))
+    if start.day != 1 or start < datetime(2017, 6, 1, tzinfo=UTC):
+        yield "400", f"the start date of a budget is the first of a month, on or after June 1, 2017, not {start:%Y-%m-%d}"
+    notifications = inputs.get("notifications") or {}
+    if len(notifications) > 5:
+        yield "400", f"a budget can have up to five notifications, not {len(notifications)}"
+    for name, notification in notifications.items():
+        if not 0 < notification["threshold"] <= 1000:
+            yield "400", f"the threshold of {name} is more than 0 and at most 1000 percent, not {notification['threshold']}"
+        told = [notification.get(key) for key in ("contactEmails", "contactGroups", "contactRoles")]
+        if not any(told):
+            yield "400", f"the notification {name} needs contactEmails, contactGroups or contactRoles"
+
+
 def diagnostic_setting(inputs: Values) -> Complaints:
     if not any(
         inputs.get(name) for name in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
@@ -321,6 +360,7 @@ REQUIREMENTS: dict[str, Callable[[Values], Complaints]] = {
     "dbforpostgresql:Server": server,
     "dbforpostgresql:FirewallRule": firewall_rule,
     "network:NetworkSecurityGroup": security_group,
+    "consumption:Budget": budget,
     "monitor:DiagnosticSetting": diagnostic_setting,
     "monitor:ActionGroup": action_group,
     "monitor:ScheduledQueryRule": scheduled_query_rule,

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -91,6 +92,8 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
             check_soft_deleted(resource_id, inputs, state, scenario)
         case "storage:Blob":
             check_shared_key(resource_id, state)
+        case "consumption:Budget":
+            check_budget_begins_now(inputs)
         case "dbforpostgresql:Server":
             check_new_server(inputs, scenario)
     check_fit(resource_type, resource_id, inputs, state)
@@ -147,6 +150,8 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
             check_public_access(resource_id, inputs, state)
         case "network:VirtualNetwork":
             check_network(resource_id, inputs, state)
+        case "storage:BlobServiceProperties":
+            check_restorable(resource_id, inputs, state)
         case "network:Subnet":
             check_subnet(resource_id, inputs, state)
         case "network:PrivateEndpoint":
@@ -162,7 +167,8 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
 
 
 def check_delete(resource_type: str, resource_id: str, state: State) -> None:
-    """Refuse to delete what others need."""
+    """Refuse to delete what others need, and what is locked."""
+    check_unlocked(resource_type, resource_id, state)
     if resource_type == "authorization:RoleDefinition":
         check_role_definition_unused(resource_id, state)
     if not kind_of(resource_type).held_by_references:
@@ -176,6 +182,22 @@ def check_delete(resource_type: str, resource_id: str, state: State) -> None:
             continue
         if concerns(other) or any(map(concerns, strings(resource["inputs"]))):
             raise Failure(409, "CannotDeleteResource", f"'{resource_id}' is in use by '{other}' and cannot be deleted")
+
+
+def check_unlocked(resource_type: str, resource_id: str, state: State) -> None:
+    """A lock holds its resource, all that is below and on it, and what it is in. The lock itself can be deleted."""
+    if resource_type == "authorization:ManagementLockByScope":
+        return
+    own = f"{resource_id}/".lower()
+    for lock in state.of_type("authorization:ManagementLockByScope").values():
+        scope = f"{lock['inputs']['scope'].rstrip('/')}/".lower()
+        if own.startswith(scope) or scope.startswith(own):
+            raise Failure(
+                409,
+                "ScopeLocked",
+                f"The scope '{resource_id}' cannot perform delete operation because following scope(s) are locked: "
+                f"'{lock['inputs']['scope']}'. Please remove the lock and try again.",
+            )
 
 
 def is_extension(resource_id: str, of: str) -> bool:
@@ -311,6 +333,29 @@ def check_shared_key(resource_id: str, state: State) -> None:
     if account and account["inputs"].get("allowSharedKeyAccess") is False:
         raise Failure(
             403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account."
+        )
+
+
+def check_budget_begins_now(inputs: dict[str, Any]) -> None:
+    """A new budget begins within its time grain, here the current month; its updates may keep a start that is past."""
+    start, now = datetime.fromisoformat(str(inputs["timePeriod"]["startDate"])), datetime.now(UTC)
+    if (start.year, start.month) < (now.year, now.month):
+        raise Failure(400, "400", f"Past start date should be selected within the timegrain period: {start:%Y-%m-%d}")
+
+
+def check_restorable(resource_id: str, inputs: dict[str, Any], state: State) -> None:
+    """A request that lowers both is judged by the days of restore that there were before it (azure-rest-api-specs#11236)."""
+    account = state.get(resource_id.rpartition("/blobServices/")[0])
+    restore = inputs.get("restorePolicy") or {}
+    if restore.get("enabled") and account and account["inputs"].get("isHnsEnabled"):
+        raise Failure(409, "ConflictFeatureEnabled", "Point-in-time restore is not supported with a hierarchical namespace.")
+    before = ((state.get(resource_id) or {}).get("inputs") or {}).get("restorePolicy") or {}
+    kept = inputs.get("deleteRetentionPolicy") or {}
+    if before.get("enabled") and kept.get("days", 0) <= before["days"]:
+        raise Failure(
+            400,
+            "ContainerOperationFailure",
+            "Blob Delete Retention policy days should be longer than Point In Time Restore policy days.",
         )
 
 

@@ -14,14 +14,15 @@ from typing import Any, Self
 from unittest import mock
 
 from tests.stacks.azure import directory
-from tests.stacks.azure.authority import Authority
+from tests.stacks.azure.authority import NAMES, Authority
 from tests.stacks.azure.container_app import ContainerApp
 from tests.stacks.azure.container_job import ContainerJob
 from tests.stacks.azure.database import DatabaseServer
 from tests.stacks.azure.directory import SharedFolder, write_scenario
-from tests.stacks.azure.front import Answer, Body, Call, Server
+from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
 from tests.stacks.azure.identity import IdentityEndpoint
 from tests.stacks.azure.management import ManagementEndpoint
+from tests.stacks.azure.proxy import Proxy
 from tests.stacks.azure.storage import StorageFront
 from tests.stacks.azure.world import NOTE, SECRET_HEADER, Values, WorldFailure
 
@@ -51,8 +52,10 @@ class AzureWorld:
         self._closing.callback(self.identities.stop)
         self.storage = StorageFront(shared, self.authority, folder / "storage")
         self._closing.callback(self.storage.stop)
-        self.management = ManagementEndpoint(shared, self.authority)
+        self.management = ManagementEndpoint(shared, self.authority, self.storage.restore)
         self._closing.callback(self.management.stop)
+        self.proxy = Proxy(dict.fromkeys(NAMES, (AZURE_HOST, self.management.port)))
+        self._closing.callback(self.proxy.stop)
         self._apps: dict[str, ContainerApp] = {}
         self._jobs: dict[str, ContainerJob] = {}
         self._servers: dict[str, DatabaseServer] = {}
@@ -69,7 +72,6 @@ class AzureWorld:
                 "tenantId": now.tenant_id,
                 "caller": {**caller, **now.scenario.get("caller", {})},
                 "storageEndpoint": self.storage.url,
-                "managementEndpoint": self.management.url,
                 "identityEndpoint": self.identities.url,
                 "caFile": str(self.authority.ca_file),
             },
@@ -94,6 +96,9 @@ class AzureWorld:
             "IDENTITY_HEADER": self.identities.caller_header,
             "REQUESTS_CA_BUNDLE": str(self.authority.ca_file),
             "SSL_CERT_FILE": str(self.authority.ca_file),
+            # Azure Resource Manager is asked at its own name; a call to any other name is refused.
+            "HTTPS_PROXY": self.proxy.url,
+            "https_proxy": self.proxy.url,
             "NO_PROXY": "127.0.0.1,127.0.0.2,localhost",
             "no_proxy": "127.0.0.1,127.0.0.2,localhost",
         }

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from tests.customization.azurite import azurite
 from tests.stacks.azure.authority import Authority, NotAToken
 from tests.stacks.azure.directory import Directory, Resource, SharedFolder
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
+from tests.stacks.azure.history import History, NotRestorable, changed_blob, restorable
 
 AUDIENCE = "https://storage.azure.com"
 
@@ -189,6 +191,7 @@ class _Running:
     upstream: Upstream
     closing: ExitStack
     containers: set[str] = field(default_factory=set)
+    history: History = field(default_factory=History)
 
 
 class StorageFront:
@@ -214,24 +217,48 @@ class StorageFront:
         directory = self._shared.directory()
         try:
             account, only_new = admit(call, directory, self._authority)
-            upstream = self._serving(account, directory)
-            if only_new and self._ask(upstream, directory, "HEAD", call.path) != 404:
+            running = self._serving(account, directory)
+            upstream = running.upstream
+            if only_new and self._ask(upstream, directory, "HEAD", call.path)[0] != 404:
                 raise not_permitted()
         except Refused as refused:
             return refused.answer(call)
+        blob = changed_blob(call)
+        service = directory.resource(f"{account.id}/blobServices/default")
+        if blob and service and service.inputs.get("isVersioningEnabled"):
+            running.history.add(blob, self._content(upstream, directory, call.path))
         return upstream
 
-    def _serving(self, account: Resource, directory: Directory) -> Upstream:
+    def restore(self, account_id: str, wanted: Mapping[str, Any]) -> None:
+        """Bring blobs back to a point in time (`timeToRestore`, `blobRanges`). Raises NotRestorable."""
+        directory = self._shared.directory()
+        account, service = directory.resource(account_id), directory.resource(f"{account_id}/blobServices/default")
+        if account is None or service is None:
+            raise NotRestorable("ResourceNotFound", f"The storage account '{account_id}' has no blob service.")
+        time = restorable(service.inputs, wanted, datetime.fromtimestamp(service.created, UTC), datetime.now(UTC))
+        running = self._serving(account, directory)
+        ranges = [(each.get("startRange", ""), each.get("endRange", "")) for each in wanted["blobRanges"]]
+        before = running.history.since(time, ranges)
+        if gone := {name.partition("/")[0] for name in before} - directory.containers(account):
+            raise NotRestorable(
+                "ContainerNotFound", f"The container {min(gone)} was deleted, and can't be restored to a point in time."
+            )
+        for name, content in before.items():
+            path = f"/{account.name}/{quote(name)}"
+            running.history.add(name, self._content(running.upstream, directory, path))
+            self._ask(running.upstream, directory, "DELETE" if content is None else "PUT", path, content)
+
+    def _serving(self, account: Resource, directory: Directory) -> _Running:
         """The Azurite of an account, with the very containers that ARM made."""
         with self._lock:
             running = self._running.get(account.id) or self._start(account, directory)
             wanted = directory.containers(account)
             for container in running.containers ^ wanted:
                 method, path = "PUT" if container in wanted else "DELETE", f"/{account.name}/{container}?restype=container"
-                status = self._ask(running.upstream, directory, method, path)
+                status, _ = self._ask(running.upstream, directory, method, path)
                 assert status in (201, 202, 404, 409), f"Azurite answers {status} to {method} of container {container}"
             running.containers = set(wanted)
-            return running.upstream
+            return running
 
     def _start(self, account: Resource, directory: Directory) -> _Running:
         for id_ in [id_ for id_ in self._running if directory.resource(id_) is None]:
@@ -248,14 +275,24 @@ class StorageFront:
         self._running[account.id] = _Running(Upstream(OWN_HOST, port, self._context), closing)
         return self._running[account.id]
 
-    def _ask(self, upstream: Upstream, directory: Directory, method: str, path: str) -> int:
-        """The status that Azurite answers to a call past the authorization."""
+    def _content(self, upstream: Upstream, directory: Directory, path: str) -> bytes | None:
+        """What a blob holds; None if there is none."""
+        status, content = self._ask(upstream, directory, "GET", path)
+        return content if status == 200 else None
+
+    def _ask(
+        self, upstream: Upstream, directory: Directory, method: str, path: str, body: bytes | None = None
+    ) -> tuple[int, bytes]:
+        """The status and the body that Azurite answers to a call past the authorization; `body` becomes a block blob."""
         token, _ = self._authority.token(object_id="arm", client_id="arm", tenant_id=directory.tenant_id, audience=AUDIENCE)
-        headers = {"Authorization": f"Bearer {token}", "x-ms-version": "2024-11-04", "Content-Length": "0"}
+        headers = {"Authorization": f"Bearer {token}", "x-ms-version": "2024-11-04", "Content-Length": str(len(body or b""))}
+        if body is not None:
+            headers |= {"x-ms-blob-type": "BlockBlob"}
         assert upstream.context is not None
         connection = http.client.HTTPSConnection(upstream.host, upstream.port, timeout=60, context=upstream.context)
         try:
-            connection.request(method, path, headers=headers)
-            return connection.getresponse().status
+            connection.request(method, path, body, headers)
+            reply = connection.getresponse()
+            return reply.status, reply.read()
         finally:
             connection.close()

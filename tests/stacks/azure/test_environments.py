@@ -224,16 +224,17 @@ def test_no_secret_leaves_its_place(dev: Environment, staging: Environment, prod
         assert all(key not in log.read_text() for log in logs)
 
 
-def test_the_table_of_prod_is_the_documented_one(prod: Environment) -> None:
-    """docs/azure-prod.md: every resource of prod and its security-relevant properties."""
+@pytest.mark.parametrize(("module", "page"), [("policy.report", "azure-prod.md"), ("policy.controls", "azure-controls.md")])
+def test_the_table_of_prod_is_the_documented_one(prod: Environment, module: str, page: str) -> None:
+    """Every resource of prod and its security-relevant properties; every control, beside the defaults of AVM."""
     exported = prod.folder / "prod.json"
     exported.write_text(prod.run("stack", "export", "--stack", "prod").succeeded().output)
     table = subprocess.run(
-        [sys.executable, "-m", "policy.report", str(exported)], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", module, str(exported)], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout
-    documented = DOCS / "azure-prod.md"
+    documented = DOCS / page
     if os.environ.get("VISION_WRITE_DOCS"):
-        intro, _, _ = documented.read_text().partition("\n|")
+        intro, _, _ = documented.read_text().partition(f"\n{table[table.index('|') :].splitlines()[0]}")
         documented.write_text(f"{intro}\n{table[table.index('|') :]}")
     assert table[table.index("|") :].strip() in documented.read_text()
 
@@ -298,7 +299,9 @@ def test_a_caller_without_rights_is_told_before_anything_is_made(
 def test_what_holds_data_in_prod_is_protected(prod: Environment) -> None:
     refused = prod.destroy().failed().output
     assert "protected" in refused
-    assert of_stack(prod, "storage:StorageAccount")
+    account = of_stack(prod, "storage:StorageAccount")
+    locked = {lock["inputs"]["scope"] for lock in prod.azure.resources("authorization:ManagementLockByScope").values()}
+    assert locked == {account, of_stack(prod, "dbforpostgresql:Server")}
 
 
 def test_destroy_leaves_nothing(dev: Environment, staging: Environment, prod: Environment) -> None:

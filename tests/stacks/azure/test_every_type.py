@@ -1,5 +1,6 @@
 """Each type that the stand-in knows, made, read, changed and deleted, with inputs as a program would give them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,25 @@ PROGRAM: list[tuple[str, Values]] = [
     ),
     ("storage:StorageAccount", {"accountName": "visiontraining", "kind": "StorageV2", "sku": {"name": "Standard_ZRS"}}),
     ("storage:BlobServiceProperties", {"accountName": "visiontraining", "isVersioningEnabled": True}),
+    (
+        "storage:ManagementPolicy",
+        {
+            "accountName": "visiontraining",
+            "managementPolicyName": "default",
+            "policy": {
+                "rules": [
+                    {
+                        "name": "delete-former-versions",
+                        "type": "Lifecycle",
+                        "definition": {
+                            "actions": {"version": {"delete": {"daysAfterCreationGreaterThan": 6}}},
+                            "filters": {"blobTypes": ["blockBlob"]},
+                        },
+                    }
+                ]
+            },
+        },
+    ),
     ("storage:BlobContainer", {"accountName": "visiontraining", "containerName": "training", "publicAccess": "None"}),
     ("storage:Blob", {"accountName": "visiontraining", "containerName": "training", "blobName": "a.png", "type": "Block"}),
     ("managedidentity:UserAssignedIdentity", {"resourceName": "engine"}),
@@ -189,7 +209,33 @@ PROGRAM: list[tuple[str, Values]] = [
             "privateDnsZoneConfigs": [{"name": "blob", "privateDnsZoneId": ZONE}],
         },
     ),
+    (
+        "consumption:Budget",
+        {
+            "scope": f"{SUBSCRIPTION}/resourceGroups/vision",
+            "budgetName": "vision",
+            "amount": 100.0,
+            "category": "Cost",
+            "timeGrain": "Monthly",
+            "timePeriod": {"startDate": f"{datetime.now(UTC):%Y-%m}-01T00:00:00Z"},
+            "notifications": {
+                "actual80": {"enabled": True, "operator": "GreaterThanOrEqualTo", "threshold": 80, "contactEmails": ["a@b.c"]}
+            },
+        },
+    ),
+    # Last, since nothing that it holds can be deleted before it.
+    ("authorization:ManagementLockByScope", {"scope": STORAGE, "lockName": "data", "level": "CanNotDelete"}),
 ]
+
+
+SCOPED = {
+    "authorization:ManagementLockByScope",
+    "authorization:RoleAssignment",
+    "authorization:RoleDefinition",
+    "consumption:Budget",
+    "monitor:DiagnosticSetting",
+}
+"""What lies on another resource, and names no resource group."""
 
 
 @pytest.fixture
@@ -202,11 +248,7 @@ def test_every_type_from_its_making_to_its_end(provider: Provider) -> None:
     made: list[tuple[str, str]] = []
     for resource_type, given in PROGRAM:
         full = f"azure-native:{resource_type}"
-        scoped = (
-            {}
-            if resource_type in {"authorization:RoleAssignment", "authorization:RoleDefinition", "monitor:DiagnosticSetting"}
-            else {"resourceGroupName": "vision"}
-        )
+        scoped = {} if resource_type in SCOPED else {"resourceGroupName": "vision"}
         inputs, mismatches = provider.check(full, "a-name", {}, scoped | given, b"a seed")
         assert mismatches == []
         resource_id, outputs = provider.create(full, inputs)

@@ -98,6 +98,15 @@ def test_without_a_token_of_its_own_nothing_is_answered(world: AzureWorld, state
     assert requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code == 401
 
 
+def test_resource_manager_is_asked_at_its_own_name_and_no_other_is_reached(state: State, credential: Credentials) -> None:
+    token = credential().get_token("https://management.azure.com/.default").token
+    path = f"{GROUP}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
+    headers = {"Authorization": f"Bearer {token}"}
+    assert requests.get(f"https://management.azure.com{path}", headers=headers, timeout=10).status_code == 200
+    with pytest.raises(requests.exceptions.ProxyError, match="502"):
+        requests.get(f"https://management.usgovcloudapi.net{path}", headers=headers, timeout=10)
+
+
 def test_a_deleted_account_is_found_where_it_was(world: AzureWorld, state: State, credential: Credentials) -> None:
     headers = {"Authorization": f"Bearer {credential().get_token('https://management.azure.com/.default').token}"}
     location = f"{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus/resourceGroups/rg/deletedAccounts"
@@ -191,7 +200,7 @@ LARGE = DatabaseSize("Standard_D2ds_v5", "GeneralPurpose", 64, high_availability
 def check(world: AzureWorld, state: State, credential: Credentials) -> Iterator[Callable[[str, DatabaseSize], Found]]:
     """What a preflight asks about the database."""
     token = credential().get_token("https://management.azure.com/.default").token
-    yield lambda location, size: check_capabilities(world.management.url, token, SERVER_ID, location, size)
+    yield lambda location, size: check_capabilities(token, SERVER_ID, location, size)
     write_scenario(world.folder, {"restrictedRegions": [], "withoutCapacity": {}})
 
 

@@ -1,5 +1,6 @@
 """What Azure refuses, because of what there is or who asks; the provider is called as the plugin calls it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,105 @@ def test_a_subnet_may_stand_in_its_network(caller: Caller) -> None:
     caller.create("network:PrivateEndpoint", **IN_GROUP, **inputs)
     with pytest.raises(Failure, match=r"CannotDeleteResource.*privateEndpoints/blobs"):
         caller.provider.delete("azure-native:network:VirtualNetwork", network)
+
+
+RESTORABLE: Values = {
+    "deleteRetentionPolicy": {"enabled": True, "days": 14},
+    "isVersioningEnabled": True,
+    "changeFeed": {"enabled": True},
+    "restorePolicy": {"enabled": True, "days": 13},
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"isVersioningEnabled": False},
+        {"changeFeed": None},
+        {"deleteRetentionPolicy": {"enabled": False}},
+        {"deleteRetentionPolicy": {"enabled": True, "days": 13}},
+        {"restorePolicy": {"enabled": True, "days": 0}},
+    ],
+)
+def test_containers_are_restored_with_all_that_a_restore_needs(with_container: Caller, changes: Values) -> None:
+    with_container.refused("InvalidValuesForRequestParameters", "storage:BlobServiceProperties", **RESTORABLE | changes)
+    with_container.create("storage:BlobServiceProperties", **RESTORABLE)
+
+
+def test_days_of_restore_are_lowered_before_those_of_soft_delete(with_container: Caller) -> None:
+    kind = "azure-native:storage:BlobServiceProperties"
+    blobs, _ = with_container.create("storage:BlobServiceProperties", **RESTORABLE)
+    inputs = INPUTS["storage:BlobServiceProperties"] | RESTORABLE
+    fewer = inputs | {"restorePolicy": {"enabled": True, "days": 5}}
+    both = fewer | {"deleteRetentionPolicy": {"enabled": True, "days": 6}}
+    with pytest.raises(Failure, match="ContainerOperationFailure"):
+        with_container.provider.update(kind, blobs, both)
+    with_container.provider.update(kind, blobs, fewer)
+    with_container.provider.update(kind, blobs, both)
+
+
+def test_containers_of_a_hierarchical_namespace_are_not_restored(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.refused("SftpRequiresHns", "storage:StorageAccount", isSftpEnabled=True)
+    caller.create("storage:StorageAccount", isHnsEnabled=True)
+    caller.refused("ConflictFeatureEnabled", "storage:BlobServiceProperties", **RESTORABLE)
+
+
+def test_a_lock_holds_what_it_is_on_below_and_in(with_container: Caller) -> None:
+    _, identity = with_container.create("managedidentity:UserAssignedIdentity")
+    assignment, _ = with_container.assign(identity["principalId"])
+    kind = "authorization:ManagementLockByScope"
+    lock, _ = with_container.create(kind, scope=STORAGE, lockName="vision-data", level="CanNotDelete")
+    held = {
+        "authorization:RoleAssignment": assignment,
+        "storage:BlobContainer": CONTAINER,
+        "storage:StorageAccount": STORAGE,
+        "resources:ResourceGroup": GROUP,
+    }
+    for resource_type, id_ in held.items():
+        with pytest.raises(Failure, match=r"ScopeLocked.*storageAccounts/visiontraining'\. Please remove the lock"):
+            with_container.provider.delete(f"azure-native:{resource_type}", id_)
+    # What is not below it can be deleted, and what it holds can be changed and made.
+    with_container.provider.update("azure-native:storage:StorageAccount", STORAGE, INPUTS["storage:StorageAccount"])
+    with_container.create("storage:BlobContainer", containerName="artifacts")
+    with_container.provider.delete("azure-native:managedidentity:UserAssignedIdentity", f"{GROUP}/none")
+    with_container.provider.delete(f"azure-native:{kind}", lock)
+    for resource_type, id_ in held.items():
+        with_container.provider.delete(f"azure-native:{resource_type}", id_)
+
+
+THIS_MONTH = datetime.now(UTC).replace(day=1)
+BUDGET: Values = {
+    "scope": GROUP,
+    "budgetName": "vision",
+    "amount": 100.0,
+    "category": "Cost",
+    "timeGrain": "Monthly",
+    "timePeriod": {"startDate": f"{THIS_MONTH:%Y-%m-%d}T00:00:00Z"},
+    "notifications": {"actual80": {"enabled": True, "operator": "GreaterThan", "threshold": 80, "contactEmails": ["a@b.c"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"timePeriod": {"startDate": f"{THIS_MONTH - timedelta(days=1):%Y-%m}-01T00:00:00Z"}}, "within the timegrain"),
+        ({"timePeriod": {"startDate": f"{THIS_MONTH:%Y-%m}-02T00:00:00Z"}}, "first of a month"),
+        ({"notifications": {str(n): BUDGET["notifications"]["actual80"] for n in range(6)}}, "five notifications"),
+        ({"notifications": {"actual80": {"enabled": True, "operator": "GreaterThan", "threshold": 80}}}, "needs contactEmails"),
+    ],
+)
+def test_budgets_that_are_refused(caller: Caller, changes: Values, said: str) -> None:
+    caller.create("resources:ResourceGroup")
+    with pytest.raises(Failure, match=said):
+        caller.create("consumption:Budget", **BUDGET | changes)
+
+
+def test_a_budget_is_changed_in_a_later_month(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    budget, _ = caller.create("consumption:Budget", **BUDGET)
+    earlier = BUDGET | {"timePeriod": {"startDate": f"{THIS_MONTH - timedelta(days=1):%Y-%m}-01T00:00:00Z"}}
+    caller.provider.update("azure-native:consumption:Budget", budget, earlier | {"amount": 200.0})
 
 
 def test_names_are_taken_once(with_container: Caller) -> None:
