@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 
 from pipeline.leftovers import ResourceManager
@@ -65,7 +64,7 @@ class Environment(Project):
 
     def _manager(self) -> ResourceManager:
         assert self.world is not None
-        return ResourceManager(deploying_credential(), requests.Session(), self.world.management.url)
+        return ResourceManager(deploying_credential(), self.world.management.url)
 
     def config(self) -> dict[str, Any]:
         """The stack's settings now, to be changed and given to `configure`."""
