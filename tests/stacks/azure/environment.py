@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 
 from pipeline.leftovers import ResourceManager
@@ -67,7 +66,7 @@ class Environment(Project):
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             places = Places(self.folder, self.folder / "cache")
-            return Smoke(places, self.stack, lambda: ResourceManager(deploying_credential(), requests.Session())).run()
+            return Smoke(places, self.stack, lambda: ResourceManager(deploying_credential())).run()
 
     def config(self) -> dict[str, Any]:
         """The stack's settings now, to be changed and given to `configure`."""
