@@ -9,6 +9,7 @@ import pulumi
 from pulumi_azure_native import app
 
 from vision_customization.components.azure.args import EngineSize
+from vision_customization.components.azure.key_vault import once_readable, secret_name
 from vision_customization.components.azure.place import Place
 from vision_customization.contract.workers_query import WORKERS_QUERY
 
@@ -36,6 +37,8 @@ class EngineAppArgs:
         settings: environment variables of both apps.
         api_settings: environment variables of the API alone.
         secrets: environment variables whose values are secrets; `VISION_ENGINE_DATABASE_URL` must be among them.
+        secret_urls: where Key Vault has the value of a secret, by its variable; the identity must be able to read it there.
+        readable_minutes: for how long the apps are tried again until it is.
         registry: a registry that the identity may pull from; none for a public image.
         external: whether calls from outside the environment's network are allowed.
     """
@@ -48,6 +51,8 @@ class EngineAppArgs:
     identity_id: pulumi.Input[str]
     settings: Mapping[str, pulumi.Input[str]]
     secrets: Mapping[str, pulumi.Input[str]]
+    secret_urls: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    readable_minutes: float = 30
     api_settings: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     size: EngineSize = field(default_factory=EngineSize)
     registry: str | None = None
@@ -63,6 +68,10 @@ class EngineApp(pulumi.ComponentResource):
     def __init__(self, name: str, args: EngineAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:EngineApp", name, None, opts)
         self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        if args.secret_urls:
+            readable = once_readable(f"{name}-secrets", args.readable_minutes)
+            self._child = pulumi.ResourceOptions.merge(self._child, readable)
         api = self._api()
         self._worker()
         # `configuration` contains secrets, so Pulumi marks all of it secret; the host name is safe to unwrap.
@@ -107,7 +116,7 @@ class EngineApp(pulumi.ComponentResource):
             size.worker_memory_gib,
             _worker_probes(),
         )
-        database = app.ScaleRuleAuthArgs(secret_ref=_secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
+        database = app.ScaleRuleAuthArgs(secret_ref=secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
         rule = app.ScaleRuleArgs(
             name="jobs",
             custom=app.CustomScaleRuleArgs(
@@ -139,7 +148,7 @@ class EngineApp(pulumi.ComponentResource):
             configuration=configuration,
             template=template,
             tags=args.place.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._child,
         )
 
     def _configuration(self, ingress: app.IngressArgs | None) -> app.ConfigurationArgs:
@@ -149,8 +158,15 @@ class EngineApp(pulumi.ComponentResource):
             active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
             ingress=ingress,
             registries=[registry] if registry else None,
-            secrets=[app.SecretArgs(name=_secret_name(variable), value=value) for variable, value in args.secrets.items()],
+            secrets=[self._secret(variable, value) for variable, value in args.secrets.items()],
         )
+
+    def _secret(self, variable: str, value: pulumi.Input[str]) -> app.SecretArgs:
+        args = self._args
+        url = args.secret_urls.get(variable)
+        if url is not None:
+            return app.SecretArgs(name=secret_name(variable), key_vault_url=url, identity=args.identity_id)
+        return app.SecretArgs(name=secret_name(variable), value=value)
 
     def _container(
         self,
@@ -169,7 +185,7 @@ class EngineApp(pulumi.ComponentResource):
             env=[
                 app.EnvironmentVarArgs(name="VISION_ENGINE_DATA_DIR", value=DATA_DIR),
                 *(app.EnvironmentVarArgs(name=variable, value=value) for variable, value in settings.items()),
-                *(app.EnvironmentVarArgs(name=variable, secret_ref=_secret_name(variable)) for variable in args.secrets),
+                *(app.EnvironmentVarArgs(name=variable, secret_ref=secret_name(variable)) for variable in args.secrets),
                 app.EnvironmentVarArgs(name=ROTATION, value=rotation_digest(args.secrets)),
             ],
             resources=app.ContainerResourcesArgs(cpu=cpu, memory=f"{memory_gib:g}Gi"),
@@ -191,11 +207,6 @@ def rotation_digest(secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[s
     together = pulumi.Output.all(**{name: pulumi.Output.from_input(value) for name, value in secrets.items()})
     digest = together.apply(lambda values: hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16])
     return pulumi.Output.unsecret(digest)
-
-
-def _secret_name(variable: str) -> str:
-    """`VISION_ENGINE_DATABASE_URL` → `database-url`."""
-    return variable.removeprefix("VISION_ENGINE_").lower().replace("_", "-")
 
 
 def _volume() -> app.VolumeArgs:

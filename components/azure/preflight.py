@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.capabilities import check_capabilities
+from vision_customization.components.azure.deleted_vault import check_deleted_vault
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 
@@ -31,6 +32,7 @@ MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
 MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
 MAKE_VISION = "Microsoft.CognitiveServices/accounts/write"
+MAKE_VAULTS = ("Microsoft.KeyVault/vaults/write", "Microsoft.KeyVault/vaults/secrets/write")
 MAKE_RESOURCES = (
     MAKE_GROUP,
     MAKE_VISION,
@@ -99,6 +101,7 @@ def wanted_actions(
     identity: bool = True,
     vision: bool = True,
     networks: bool = False,
+    key_vault: bool = False,
     defines_role: bool = False,
     locks: bool = False,
     budget: bool = False,
@@ -106,8 +109,8 @@ def wanted_actions(
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
-    more = [*(MAKE_NETWORKS if networks else ()), *((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES]
-    return [*made, *more, *((DEFINE_ROLES,) if defines_role else ()), *((MAKE_LOCKS,) if locks else ())]
+    more = [*(MAKE_NETWORKS if networks else ()), *(MAKE_VAULTS if key_vault else ()), *((MAKE_BUDGETS,) if budget else ())]
+    return [*made, *more, ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ()), *((MAKE_LOCKS,) if locks else ())]
 
 
 def check_caller(
@@ -267,6 +270,7 @@ class Wanted:
         actions: what the deployer must be allowed to do in the group.
         uses: resources of somebody else.
         vision_account: a name; None if none is made. `vision_location`: its region.
+        key_vault: a name; None if none is made.
         container_id: ARM id of the training container.
         assigns_deployer: whether the program assigns the deployer the role to upload there.
         restore: restore a soft-deleted Vision account of that name.
@@ -279,6 +283,7 @@ class Wanted:
     uses: Sequence[Use]
     vision_account: str | None
     vision_location: str
+    key_vault: str | None
     container_id: str
     assigns_deployer: bool
     restore: bool
@@ -307,6 +312,7 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
     Raises:
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
         AccountDeleted: the account's name is blocked, and `restore` is not set.
+        VaultDeleted: the vault's name is blocked.
         NotOffered: the region does not offer the database.
         NoAnswer: Azure can't be reached.
     """
@@ -330,6 +336,8 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
     except AzureError as error:
         host = urlsplit(MANAGEMENT_ENDPOINT).netloc
         raise NotAllowed(f"{host} did not say what this identity may do: {error.message}") from None
+    if wanted.key_vault is not None:
+        warnings += check_deleted_vault(token, caller.subscription_id, wanted.database_location, wanted.key_vault)
     if deleted is None:
         if not wanted.existing_group:
             raise NotAllowed(_may_not_ask_for_deleted(caller, wanted))

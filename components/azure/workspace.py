@@ -1,6 +1,6 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.existing import TYPES, ArmId
+from vision_customization.components.azure.key_vault import KeyVault, KeyVaultArgs
 from vision_customization.components.azure.names import AzureNames
 from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
@@ -155,12 +156,14 @@ class AzureWorkspace(pulumi.ComponentResource):
                 networks=args.private_network,
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
+                key_vault=args.key_vault,
                 locks=args.locks,
                 budget=args.monthly_budget is not None,
             ),
             uses=self._uses(),
             vision_account=self._names.vision_account if args.vision == "account" else None,
             vision_location=args.vision_region,
+            key_vault=self._unique.key_vault if args.key_vault else None,
             container_id=container_id,
             assigns_deployer=args.assign_deployer,
             restore=args.restore,
@@ -390,6 +393,14 @@ class AzureWorkspace(pulumi.ComponentResource):
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
+        secrets: dict[str, pulumi.Input[str]] = {
+            "VISION_ENGINE_KEYS": key.value,
+            "VISION_ENGINE_DATABASE_URL": database.url,
+            "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
+        }
+        vault = self._vault(secrets, network, observability, identity)
+        if vault is not None:
+            names_there = [*names_there, *vault.readable_after]
         engine = EngineApp(
             f"{self._name}-engine",
             EngineAppArgs(
@@ -414,17 +425,42 @@ class AzureWorkspace(pulumi.ComponentResource):
                 },
                 # Workers add nothing there, and keep their revision when this changes.
                 api_settings={"VISION_ENGINE_STUDIO_CONTAINER": storage.training_url} if self._args.studio_labelling else {},
-                secrets={
-                    "VISION_ENGINE_KEYS": key.value,
-                    "VISION_ENGINE_DATABASE_URL": database.url,
-                    "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
-                },
+                secrets=secrets,
+                secret_urls=vault.urls if vault else {},
+                readable_minutes=self._args.role_timeout_minutes,
                 size=self._args.engine,
             ),
             # A name that is looked up before it exists stays unresolved for a while.
             pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=names_there)),
         )
         return Service(engine.endpoint, key.value)
+
+    def _vault(
+        self,
+        secrets: Mapping[str, pulumi.Input[str]],
+        network: PrivateNetwork | None,
+        observability: Observability,
+        identity: Identity,
+    ) -> KeyVault | None:
+        if not self._args.key_vault:
+            return None
+        vault = KeyVault(
+            f"{self._name}-vault",
+            KeyVaultArgs(
+                self._place,
+                vault_name=self._unique.key_vault,
+                subscription_id=self._client.subscription_id,
+                tenant_id=self._client.tenant_id,
+                reader_id=identity.principal_id,
+                secrets=secrets,
+                network=network,
+                purge_protection=self._args.purge_protection,
+                protect=self._args.protect,
+            ),
+            self._child,
+        )
+        observability.watch("vault", vault.vault_id)
+        return vault
 
     def _environment(self, network: PrivateNetwork | None, observability: Observability) -> app.ManagedEnvironment:
         return app.ManagedEnvironment(

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tests.stacks.azure import vault
 from tests.stacks.azure.authority import Authority, NotAToken
 from tests.stacks.azure.directory import (
     RESOURCE_GROUP,
@@ -16,9 +17,11 @@ from tests.stacks.azure.directory import (
     SharedFolder,
     is_within,
 )
+from tests.stacks.azure.failure import Failure
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
 from tests.stacks.azure.history import NotRestorable
 from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
+from tests.stacks.azure.subscription import State, Subscription
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
@@ -35,6 +38,14 @@ _ACCOUNTS = re.compile(
     r"(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.Storage/storageAccounts", re.IGNORECASE
 )
 _RESTORE = re.compile(rf"(?P<account>{_ACCOUNTS.pattern}/[^/]+)/restoreBlobRanges", re.IGNORECASE)
+_DELETED_VAULT = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.KeyVault/locations/(?P<location>[^/]+)/deletedVaults/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+_PURGE = re.compile(rf"{_DELETED_VAULT.pattern}/purge", re.IGNORECASE)
+_VAULT = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.KeyVault/vaults/(?P<name>[^/]+)", re.IGNORECASE
+)
 _OFFER = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
 )
@@ -88,9 +99,31 @@ class ManagementEndpoint:
                 except NotRestorable as error:
                     raise Refused(409, error.code, str(error)) from None
                 return Answer.of(200, {"status": "Complete", "restoreId": str(uuid.uuid4()), "parameters": wanted})
+            if call.method == "POST" and (match := _PURGE.fullmatch(call.path)):
+                _check(directory, object_id, "Microsoft.KeyVault/locations/deletedVaults/purge/action", call.path)
+                found = _deleted_vault(match["name"], match["location"], directory)
+                return self._changed(vault.purge, found["properties"]["vaultId"])
+            if call.method == "PUT" and (match := _VAULT.fullmatch(call.path)):
+                _check(directory, object_id, "Microsoft.KeyVault/vaults/write", call.path)
+                return self._recovered(call.path, match["name"], json.loads(body.read()), directory)
             return Answer.of(200, reply(call, object_id, directory))
         except Refused as refused:
             return refused.answer
+
+    def _recovered(self, path: str, name: str, wanted: Mapping[str, Any], directory: Directory) -> Answer:
+        _deleted_vault(name, wanted["location"], directory)
+        if wanted["properties"].get("createMode") != "recover":
+            raise Refused(400, "InvalidCreateMode", "here a vault is recovered, and not made")
+        return self._changed(vault.recover, path)
+
+    def _changed(self, change: Callable[[str, State], None], resource_id: str) -> Answer:
+        """The answer to a request that changes the state."""
+        try:
+            with Subscription(self._shared.folder).locked() as state:
+                change(resource_id, state)
+        except Failure as failure:
+            raise Refused(failure.status, failure.code, str(failure)) from None
+        return Answer.of(200, {})
 
 
 def reply(call: Call, object_id: str, directory: Directory) -> object:
@@ -102,6 +135,9 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)
+    if match := _DELETED_VAULT.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.KeyVault/locations/deletedVaults/read", call.path)
+        return _deleted_vault(match["name"], match["location"], directory)
     if match := _ACCOUNTS.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Storage/storageAccounts/read", call.path)
         accounts = [found for found in directory.of_type(STORAGE_ACCOUNT) if is_within(found.id, match["group"])]
@@ -233,6 +269,13 @@ def _database_server(server_id: str, directory: Directory, *, of_capabilities: b
     if of_capabilities:
         return capabilities(Offer.of(found.outputs["location"], directory.scenario), of_server=True)
     return document(found.id, found.outputs)
+
+
+def _deleted_vault(name: str, location: str, directory: Directory) -> dict[str, Any]:
+    found = vault.deleted(name, location, directory)
+    if found is None:
+        raise Refused(404, "DeletedVaultNotFound", f"The specified deleted vault '{name}' does not exist.")
+    return found
 
 
 def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:

@@ -137,6 +137,8 @@ def container_app(inputs: Values) -> Complaints:
     for secret in configuration.get("secrets") or []:
         if not secret.get("value") and not secret.get("keyVaultUrl"):
             yield "ContainerAppSecretInvalid", f"the secret '{secret.get('name')}' needs a value or a keyVaultUrl"
+        if secret.get("keyVaultUrl") and not secret.get("identity"):
+            yield "ContainerAppSecretInvalid", f"the secret '{secret.get('name')}' needs an identity for its keyVaultUrl"
     for reference in secret_references(inputs):
         if reference not in names:
             yield "ContainerAppSecretRefNotFound", f"SecretRef '{reference}' is not defined; configuration.secrets has {names}"
@@ -244,6 +246,18 @@ def budget(inputs: Values) -> Complaints:
             yield "400", f"the notification {name} needs contactEmails, contactGroups or contactRoles"
 
 
+def vault(inputs: Values) -> Complaints:
+    properties = inputs["properties"]
+    if properties.get("enablePurgeProtection") is False:
+        why = "Enabling the purge protection for a vault is an irreversible action."
+        yield "BadRequest", f'The property "enablePurgeProtection" cannot be set to false. {why}'
+    days = properties.get("softDeleteRetentionInDays", 90)
+    if not 7 <= days <= 90:
+        yield "BadRequest", f"softDeleteRetentionInDays is 7 to 90, not {days}"
+    if not properties.get("enableRbacAuthorization") and not properties.get("accessPolicies"):
+        yield "BadRequest", "accessPolicies is required where enableRbacAuthorization is not true"
+
+
 def diagnostic_setting(inputs: Values) -> Complaints:
     if not any(
         inputs.get(name) for name in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
@@ -291,6 +305,7 @@ REQUIREMENTS: dict[str, Callable[[Values], Complaints]] = {
     "dbforpostgresql:Server": server,
     "dbforpostgresql:FirewallRule": firewall_rule,
     "consumption:Budget": budget,
+    "keyvault:Vault": vault,
     "monitor:DiagnosticSetting": diagnostic_setting,
     "monitor:ActionGroup": action_group,
     "monitor:ScheduledQueryRule": scheduled_query_rule,

@@ -23,6 +23,7 @@ from tests.stacks.azure.identity import IdentityEndpoint
 from tests.stacks.azure.management import ManagementEndpoint
 from tests.stacks.azure.proxy import Proxy
 from tests.stacks.azure.storage import StorageFront
+from tests.stacks.azure.vault import resolved
 from tests.stacks.azure.world import NOTE, SECRET_HEADER, Values, WorldFailure
 
 CONTAINER_APP = "azure-native:app:ContainerApp"
@@ -39,7 +40,7 @@ class AzureWorld:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        shared = SharedFolder(folder)
+        shared = self._shared = SharedFolder(folder)
         self._closing = ExitStack()
         self.authority = Authority.create(folder / "authority")
         # KEDA's scalers run in this process. They verify PostgreSQL with the authorities of their system.
@@ -123,7 +124,7 @@ class AzureWorld:
                     name = id_.rsplit("/", 1)[-1]
                     place = self.folder / "apps" / f"{name}-{secrets.token_hex(4)}"  # an app made again starts from nothing
                     app = self._apps[id_.lower()] = ContainerApp(name, place, self.identities, self.authority)
-            return _with_fqdn(outputs, app.apply(inputs, outputs))
+            return _with_fqdn(outputs, app.apply(resolved(inputs, self._shared.directory()), outputs))
         if type_ == DATABASE_SERVER:
             server = self._servers.get(id_.lower()) or DatabaseServer(self.authority)
             with self._lock:
