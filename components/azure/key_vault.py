@@ -22,8 +22,8 @@ REFUSED = ("InvalidParameterValueInContainerTemplate", "unable to fetch secret")
 """Both are in Azure's error about an app whose identity can't read a secret (azure-container-apps#1159), and Azure has not made
 the app. If it has, the code is another one (`ContainerAppOperationError`)."""
 
-RETRY_SECONDS = 20.0
-"""Pulumi retries a resource at most 100 times (`maxErrorHookRetries`), in more than half an hour."""
+TRIES = 80
+"""Pulumi tries a resource at most 100 times (`maxErrorHookRetries` in `pkg/resource/deploy/retries.go`)."""
 
 
 @dataclass(frozen=True)
@@ -142,19 +142,22 @@ def once_readable(name: str, timeout_minutes: float) -> pulumi.ResourceOptions:
 
 @dataclass
 class Retries:
-    """Whether to try an app again after an error, once a while has passed; each app has its own time."""
+    """Whether to try an app again after an error, once a while has passed. Each app has its own time."""
 
     timeout_seconds: float
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    say: Callable[[str], None] = pulumi.log.info
     _started: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, args: pulumi.ErrorHookArgs) -> bool:
         if not args.errors or any(part not in args.errors[0] for part in REFUSED):
             return False
-        waited = self.clock() - self._started.setdefault(args.urn, self.clock())
-        pause = min(RETRY_SECONDS, self.timeout_seconds - waited)
-        if pause <= 0:
+        if args.urn not in self._started:
+            self._started[args.urn] = self.clock()
+            minutes = self.timeout_seconds / 60
+            self.say(f"waiting until '{SecretReader.role.label}' works for the identity of {args.name} (up to {minutes:g} min)")
+        if self.clock() - self._started[args.urn] >= self.timeout_seconds:
             return False
-        self.sleep(pause)
+        self.sleep(min(2.0 ** len(args.errors), self.timeout_seconds / TRIES))
         return True
