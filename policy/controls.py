@@ -34,7 +34,7 @@ class Control:
     Attributes:
         avm: what the module does if nothing is set.
         ours: reads the stack's own value from its resources.
-        rule: the rule of the policy pack that holds it; empty for a choice of size or cost, which no rule can judge.
+        rule: the rule of the policy pack that holds it.
     """
 
     says: str
@@ -137,7 +137,7 @@ CONTROLS = (
     ),
     Control(
         "Redundancy of storage", "storage", "Standard_GRS", at(storage.ACCOUNT, "sku.name"),
-        "", "`storageSku`: zones of one region by default in prod, so that images stay in the region.",
+        "storage-redundancy", "`storageSku`: zones of one region by default in prod, so that images stay in the region.",
     ),
     Control(
         "Public network access of storage", "storage", "disabled with private endpoints",
@@ -193,29 +193,31 @@ CONTROLS = (
     ),
     Control(
         "Backups in another region", "database", "Enabled", at(database.SERVER, "backup.geoRedundantBackup"),
-        "", "`geoRedundantBackup`: can be set only when the server is created, and takes data out of the region.",
+        "database-backup-region",
+        "`geoRedundantBackup`: can be set only when the server is created, and takes data out of the region.",
     ),
     Control(
         "High availability of PostgreSQL", "database", "ZoneRedundant", at(database.SERVER, "highAvailability.mode"),
         "database-standby", "A second server, at the same price. Not every region offers zones.",
     ),
     Control(
-        "Logs of the apps", "environment", "log-analytics", at(stack.ENVIRONMENT, "appLogsConfiguration.destination"),
+        "Logs of the apps", "environment", "log-analytics", at(apps.ENVIRONMENT, "appLogsConfiguration.destination"),
         "diagnostics", "Without logs, nobody finds out who read which image.",
     ),
     Control(
         "Environment without public address", "environment", "`internal`: false",
-        at(stack.ENVIRONMENT, "vnetConfiguration.internal"),
+        at(apps.ENVIRONMENT, "vnetConfiguration.internal"),
         "private-network", "`privateNetwork` makes it internal.",
     ),
     Control(
-        "Zone redundancy of the environment", "environment", "true", at(stack.ENVIRONMENT, "zoneRedundant"),
-        "", "Can be set only when the environment is created, and needs a network.",
+        "Zone redundancy of the environment", "environment", "true", at(apps.ENVIRONMENT, "zoneRedundant"),
+        "environment-zones", "Can be set only when the environment is created, and needs a network.",
     ),
     Control(
         "Encryption between apps", "environment", "true",
-        at(stack.ENVIRONMENT, "peerTrafficConfiguration.encryption.enabled"),
-        "", "API and workers do not call each other: they meet in the database and in storage, over TLS.",
+        at(apps.ENVIRONMENT, "peerTrafficConfiguration.encryption.enabled"),
+        "environment-peer-encryption",
+        "API and workers do not call each other: they meet in the database and in storage, over TLS.",
     ),
     Control(
         "Ingress without TLS", "app", "`ingressAllowInsecure`: true", ingress("configuration.ingress.allowInsecure"),
@@ -253,8 +255,7 @@ def table(resources: Sequence[Resource]) -> str:
     lines = ["| control | AVM default | this stack | held by | why |", "|---|---|---|---|---|"]
     for control in CONTROLS:
         module = f"{control.avm} ([{control.module}](#modules))"
-        held = f"`{control.rule}`" if control.rule else "a setting"
-        cells = (control.says, module, control.ours(resources), held, control.why)
+        cells = (control.says, module, control.ours(resources), f"`{control.rule}`", control.why)
         lines.append(f"| {' | '.join(escaped(cell) for cell in cells)} |")
     return "\n".join(lines)
 

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .rule import HIDDEN, UNKNOWN, Resource, Rule, Settings, texts_in
+from .rule import HIDDEN, UNKNOWN, Resource, Rule, Settings, expect, texts_in
 from .signature import signatures_in
 
 CONTAINER_APP = "azure-native:app:ContainerApp"
+ENVIRONMENT = "azure-native:app:ManagedEnvironment"
 
 KEY_NAMES = re.compile(r"STORAGE\w*KEY|ACCOUNT_KEY|CONNECTION_STRING|SAS_TOKEN|^VISION_ENGINE_VISION_KEY$|COGNITIVE\w*KEY")
 """Variables that give an app a key of another service; the engine's own keys are allowed."""
@@ -93,7 +94,37 @@ def names_a_digest(resource: Resource, _settings: Settings) -> Iterator[str]:
             yield f"{path}.image is {image!r}; it must end with @sha256: and the image's digest"
 
 
+def is_spread_over_zones(resource: Resource, settings: Settings) -> Iterator[str]:
+    if settings.flag("required"):
+        yield from expect(resource, "zoneRedundant", True)
+
+
+def encrypts_between_apps(resource: Resource, settings: Settings) -> Iterator[str]:
+    if settings.flag("required"):
+        yield from expect(resource, "peerTrafficConfiguration.encryption.enabled", True)
+
+
+REQUIRED = {"required": {"type": "boolean", "default": False}}
+
 RULES = (
+    Rule(
+        name="environment-zones",
+        says="If the stack requires it, the apps' replicas are spread over availability zones.",
+        why="All replicas in one zone fail with it. It can be set only when the environment is created.",
+        fix="Set the stack's `environment.zoneRedundant` to true (this replaces the environment and its apps).",
+        types=(ENVIRONMENT,),
+        settings=REQUIRED,
+        check=is_spread_over_zones,
+    ),
+    Rule(
+        name="environment-peer-encryption",
+        says="If the stack requires it, calls between apps are encrypted.",
+        why="Calls inside of the environment would cross Azure's network in the clear.",
+        fix="Set the stack's `environment.peerEncryption` to true.",
+        types=(ENVIRONMENT,),
+        settings=REQUIRED,
+        check=encrypts_between_apps,
+    ),
     Rule(
         name="app-identity",
         says="An app has an identity.",

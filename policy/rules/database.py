@@ -15,6 +15,7 @@ CONTAINER_APP = "azure-native:app:ContainerApp"
 AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services of Azure"
 
 MODES = ("Disabled", "SameZone", "ZoneRedundant")
+GEO_MODES = ("Disabled", "Enabled")
 
 SECURE_MODES = ("verify-full",)
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S+")
@@ -52,6 +53,12 @@ def has_a_standby(resource: Resource, settings: Settings) -> Iterator[str]:
 
 def grows(resource: Resource, _settings: Settings) -> Iterator[str]:
     yield from expect(resource, "storage.autoGrow", "Enabled")
+
+
+def backs_up_in_allowed_regions(resource: Resource, settings: Settings) -> Iterator[str]:
+    mode, allowed = resource.at("backup.geoRedundantBackup"), settings.texts("modes")
+    if mode is not UNKNOWN and (mode or GEO_MODES[0]) not in allowed:
+        yield f"backup.geoRedundantBackup is {mode or 'not set'}; this stack allows {', '.join(allowed)}"
 
 
 def is_backed_up(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -101,6 +108,22 @@ RULES = (
             }
         },
         check=has_a_standby,
+    ),
+    Rule(
+        name="database-backup-region",
+        says="The database's backups are kept where the stack allows: in its own region, or also in the paired one.",
+        why="Backups in another region survive the loss of the whole region, and take the data out of it.",
+        fix="Set the stack's `database.geoRedundantBackup` as allowed (this replaces the server), or allow it with `modes`.",
+        types=(SERVER,),
+        settings={
+            "modes": {
+                "type": "array",
+                "items": {"type": "string", "enum": list(GEO_MODES)},
+                "minItems": 1,
+                "default": list(GEO_MODES),
+            }
+        },
+        check=backs_up_in_allowed_regions,
     ),
     Rule(
         name="database-backups",

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from . import database, storage, vision
+from .apps import ENVIRONMENT
 from .rule import UNKNOWN, Resource, Rule, Settings, StackRule, expect
 
 PRIVATE_ENDPOINT = "azure-native:network:PrivateEndpoint"
 DIAGNOSTIC_SETTING = "azure-native:monitor:DiagnosticSetting"
-ENVIRONMENT = "azure-native:app:ManagedEnvironment"
 
 LOCK = "azure-native:authorization:ManagementLockByScope"
 BUDGET = "azure-native:consumption:Budget"

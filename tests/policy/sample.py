@@ -115,7 +115,7 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "accountName": "visionprod",
             "kind": "StorageV2",
             "location": "eastus",
-            "sku": {"name": "Standard_LRS"},
+            "sku": {"name": "Standard_ZRS"},
             "allowBlobPublicAccess": False,
             "allowSharedKeyAccess": False,
             "allowCrossTenantReplication": False,
@@ -224,6 +224,8 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "resourceGroupName": "vision",
             "environmentName": "vision",
             "location": "eastus",
+            "zoneRedundant": True,
+            "peerTrafficConfiguration": {"encryption": {"enabled": True}},
             "appLogsConfiguration": {
                 "destination": "log-analytics",
                 "logAnalyticsConfiguration": {
