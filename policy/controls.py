@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policy.report import escaped, shown
-from policy.rules import apps, database, stack, storage, vision
+from policy.rules import apps, database, stack, storage, vault, vision
 from policy.rules.rule import Resource
 from policy.state import StateInvalid, resources_in
 
@@ -19,6 +19,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "blobs": ("storage/storage-account/blob-service", "a01fe233999d4fde978bb50b6d1a026a80851f84"),
     "vision": ("cognitive-services/account", "0021497a38c43901077ea865d64d4ab9f2b532b9"),
     "database": ("db-for-postgre-sql/flexible-server", "a5b1eafa886dda1bc46b0fe21a8cb63fba254f3f"),
+    "vault": ("key-vault/vault", "a0807349e81f15d304f601a554590c5c2de249af"),
     "environment": ("app/managed-environment", "386c182fc558418eba58ab95e3c005f8fd9469ff"),
     "app": ("app/container-app", "a1bf9cf9067e44e6b53fec5c61bdaa72e0a9f5b1"),
 }
@@ -67,7 +68,7 @@ def locked(resources: Sequence[Resource]) -> str:
 
 
 def connected(resources: Sequence[Resource]) -> str:
-    return _share(resources, (storage.ACCOUNT, vision.ACCOUNT), stack.PRIVATE_ENDPOINT, "have a private endpoint")
+    return _share(resources, (storage.ACCOUNT, vision.ACCOUNT, vault.VAULT), stack.PRIVATE_ENDPOINT, "have a private endpoint")
 
 
 def _share(resources: Sequence[Resource], types: Sequence[str], other: str, says: str) -> str:
@@ -86,6 +87,16 @@ def deletes_versions(resources: Sequence[Resource]) -> str:
         for rule in resource.items_at("policy.rules")
     ]
     return f"after {', '.join(days)} days" if days else "never"
+
+
+def in_vault(resources: Sequence[Resource]) -> str:
+    secrets = [
+        secret
+        for resource in resources
+        if resource.type == apps.CONTAINER_APP
+        for secret in resource.items_at("configuration.secrets")
+    ]
+    return f"{sum(bool(secret.get('keyVaultUrl')) for secret in secrets)} of {len(secrets)} are in a Key Vault"
 
 
 AGE = "daysAfterCreationGreaterThan"
@@ -199,6 +210,23 @@ CONTROLS = (
     Control(
         "High availability of PostgreSQL", "database", "ZoneRedundant", at(database.SERVER, "highAvailability.mode"),
         "database-standby", "A second server, at the same price. Not every region offers zones.",
+    ),
+    Control(
+        "Secrets of the apps", "app", "in the app", in_vault,
+        "app-secrets-in-vault", "Stricter: the vault logs who read them. `keyVault` puts them there.",
+    ),
+    Control(
+        "Access to the vault by roles alone", "vault", "true", at(vault.VAULT, "properties.enableRbacAuthorization"),
+        "vault-rbac", "Only the engine's identity reads secrets.",
+    ),
+    Control(
+        "Purge protection / days of soft delete of the vault", "vault", "true / 90",
+        at(vault.VAULT, "properties.enablePurgeProtection", "properties.softDeleteRetentionInDays"),
+        "vault-purge-protection", "`purgeProtection`: its name is blocked for 90 days after a `destroy`.",
+    ),
+    Control(
+        "Public network access of the vault", "vault", "disabled with private endpoints",
+        at(vault.VAULT, "properties.publicNetworkAccess"), "private-network", "`privateNetwork` disables it.",
     ),
     Control(
         "Logs of the apps", "environment", "log-analytics", at(apps.ENVIRONMENT, "appLogsConfiguration.destination"),

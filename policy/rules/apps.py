@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from . import vault
 from .rule import HIDDEN, UNKNOWN, Resource, Rule, Settings, expect, texts_in
 from .signature import signatures_in
 
@@ -138,7 +139,7 @@ RULES = (
         says="An app gets no keys, SAS or connection strings of storage, Vision or a registry.",
         why="Anyone who can read the app's configuration could copy them; an identity can't be copied.",
         fix="Remove the variable or secret, and assign the app's identity the role that it needs.",
-        types=(CONTAINER_APP,),
+        types=(CONTAINER_APP, vault.SECRET),
         check=holds_no_foreign_keys,
     ),
     Rule(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
+from . import vault
 from .rule import UNKNOWN, Resource, Rule, Settings, expect, texts_in
 
 SERVER = "azure-native:dbforpostgresql:Server"
@@ -74,7 +75,7 @@ RULES = (
         why="Without `sslmode`, a client can be made to fall back to plain text; with less than `verify-full`, it sends its "
         "password to any server that answers in the database's place.",
         fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=verify-full`.",
-        types=(CONFIGURATION, CONTAINER_APP),
+        types=(CONFIGURATION, CONTAINER_APP, vault.SECRET),
         check=enforces_tls,
     ),
     Rule(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from . import database, storage, vision
+from . import database, storage, vault, vision
 from .apps import ENVIRONMENT
 from .rule import UNKNOWN, Resource, Rule, Settings, StackRule, expect
 
@@ -20,10 +20,11 @@ CLOSABLE = {
     vision.ACCOUNT: "properties.publicNetworkAccess",
     storage.ACCOUNT: "publicNetworkAccess",
     database.SERVER: "network.publicNetworkAccess",
+    vault.VAULT: "properties.publicNetworkAccess",
 }
 """Resources that are reachable from the internet, and the property that prevents it."""
 
-OBSERVED = (vision.ACCOUNT, storage.ACCOUNT, database.SERVER)
+OBSERVED = (vision.ACCOUNT, storage.ACCOUNT, database.SERVER, vault.VAULT)
 DATA = (storage.ACCOUNT, storage.CONTAINER, database.SERVER, database.DATABASE)
 
 
@@ -36,6 +37,7 @@ TAGGED = tuple(
         "app:ManagedEnvironment",
         "cognitiveservices:Account",
         "dbforpostgresql:Server",
+        "keyvault:Vault",
         "managedidentity:UserAssignedIdentity",
         "monitor:ActionGroup",
         "monitor:ScheduledQueryRule",

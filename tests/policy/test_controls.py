@@ -55,7 +55,7 @@ def test_ours_is_read_from_the_state(says: str, type_: str, path: str, value: ob
     ("says", "type_", "before", "after"),
     [
         ("Locks", "authorization:ManagementLockByScope", "2 of 2 are locked", "0 of 2 are locked"),
-        ("Diagnostic settings", "monitor:DiagnosticSetting", "3 of 3 send logs", "0 of 3 send logs"),
+        ("Diagnostic settings", "monitor:DiagnosticSetting", "4 of 4 send logs", "0 of 4 send logs"),
         ("Budget per month", "consumption:Budget", "800", "no such resource"),
     ],
 )

@@ -19,6 +19,7 @@ PRIVATE: dict[str, Any] = {
     "app-min-replicas": {"replicas": 2},
     "environment-zones": {"required": True},
     "environment-peer-encryption": {"required": True},
+    "app-secrets-in-vault": {"required": True},
 }
 
 ACCOUNT_SAS = "sv=2024-11-04&ss=b&srt=sco&sp=rl&se=2026-01-01T18:00:00Z&sig=abc%3D"
@@ -37,6 +38,7 @@ LOGS, ENDPOINT = "azure-native:monitor:DiagnosticSetting", "azure-native:network
 ENVIRONMENT = "azure-native:app:ManagedEnvironment"
 LOCK, BUDGET = "azure-native:authorization:ManagementLockByScope", "azure-native:consumption:Budget"
 GROUP = "azure-native:resources:ResourceGroup"
+VAULT, VAULT_SECRET = "azure-native:keyvault:Vault", "azure-native:keyvault:Secret"
 
 # rule, type, path, value, what the error says
 FAILING: list[tuple[str, str, str, Any, str]] = [
@@ -119,6 +121,20 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
         False,
         "encryption.enabled is False; it must be True",
     ),
+    ("vault-rbac", VAULT, "properties.enableRbacAuthorization", False, "enableRbacAuthorization is False; it must be True"),
+    ("vault-rbac", VAULT, "properties.accessPolicies", [{"objectId": "x"}], "properties.accessPolicies is set"),
+    ("vault-purge-protection", VAULT, "properties.enablePurgeProtection", None, "enablePurgeProtection is not set"),
+    (
+        "app-secrets-in-vault",
+        APP,
+        "configuration.secrets.0",
+        {"name": "keys", "value": "x"},
+        "secrets[0] (keys) has its value in",
+    ),
+    ("app-secrets-in-vault", APP, "configuration.secrets.1.identity", None, "secrets[1] (keys) names no identity"),
+    ("private-network", VAULT, "properties.publicNetworkAccess", "Enabled", "publicNetworkAccess is 'Enabled'"),
+    ("database-tls", VAULT_SECRET, "properties.value", "postgresql://h/d?sslmode=require", "URL without sslmode="),
+    ("app-no-foreign-keys", VAULT_SECRET, "properties.value", f"AccountKey={KEY}", "properties.value holds an account key"),
     ("app-identity", APP, "identity", None, "identity.type is not set"),
     (
         "app-no-foreign-keys",

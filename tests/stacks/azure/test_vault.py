@@ -13,6 +13,7 @@ from tests.stacks.azure import az
 from tests.stacks.azure.directory import CALLER_OBJECT_ID, Directory
 from tests.stacks.azure.failure import Failure
 from tests.stacks.azure.provider import EmptyWorld, Provider, Values
+from tests.stacks.azure.runbook import follow
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.stand_in import Azure
 from tests.stacks.azure.subscription import DEFAULT_SCENARIO
@@ -217,9 +218,9 @@ def test_a_deleted_vault_blocks_its_name_until_it_is_purged_or_comes_back(
     def check(location: str = "East US") -> list[str]:
         return check_deleted_vault(token, DEFAULT_SCENARIO["subscriptionId"], location, "vision-123456")
 
-    def az_keyvault(what: str) -> "subprocess.CompletedProcess[str]":
+    def purge() -> "subprocess.CompletedProcess[str]":
         script = az.install(tmp_path / "bin") / "az"
-        command = [script, "keyvault", what, "--name", "vision-123456", "--location", "eastus"]
+        command = [script, "keyvault", "purge", "--name", "vision-123456", "--location", "eastus"]
         return subprocess.run(
             command, env={**os.environ, **world.environment()}, capture_output=True, text=True, timeout=60, check=False
         )
@@ -239,14 +240,15 @@ def test_a_deleted_vault_blocks_its_name_until_it_is_purged_or_comes_back(
         check()
     assert check("West Europe") == []
     if protected:
-        refused = az_keyvault("purge")
+        refused = purge()
         assert (refused.returncode, "(MethodNotAllowed)" in refused.stderr) == (1, True)
-        assert az_keyvault("recover").returncode == 0
+        done = follow(tmp_path, world, "The Key Vault", VAULT="vision-123456", LOCATION="eastus")
+        assert done.returncode == 0, done.stderr
         assert list(caller.azure.resources("keyvault:Secret")) == [f"{VAULT_ID}/secrets/keys"]
         # Roles do not come back.
         caller.refused("InvalidParameterValueInContainerTemplate", caller.run)
     else:
-        assert az_keyvault("purge").returncode == 0
+        assert purge().returncode == 0
         caller.create("keyvault:Vault", vaultName="vision-123456", location="eastus", properties=PROPERTIES)
         assert not caller.azure.resources("keyvault:Secret")
     assert check() == []
