@@ -70,6 +70,13 @@ up: setup $(if $(IMAGES),new) ## Start the local platform, train, evaluate and p
 		{ echo; echo "$(if $(LOCAL),Logs of the local platform: .vision/$(STACK)/*/log.txt. )Run \`make up\` again to continue."; exit 1; }
 	@$(BIN)/python -m toolchain.stacks.stack show --stack $(STACK)
 
+.PHONY: bootstrap
+bootstrap: setup ## Create a stack in Azure without the steps that need a way into its private network; then connect, and run `make up`.
+	@$(if $(LOCAL),echo "make bootstrap is for stacks in Azure; run: make up STACK=$(STACK)"; exit 1;) \
+		$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
+	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) --exclude-dependents --exclude '**BlobAccess**' $(ARGS)
+	@echo "Connect this machine, or the runner, to the stack's network. Then run: make up STACK=$(STACK)"
+
 .PHONY: preview
 preview: setup ## Show what `make up` would do, and why; also writes .vision/<stack>/preview.md.
 	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
@@ -82,6 +89,15 @@ drift: setup ## List what changed outside Pulumi since the last update; fails if
 .PHONY: refresh
 refresh: setup ## Record changes made outside Pulumi in the stack's state; changes nothing else.
 	@$(BIN)/pulumi refresh --yes --stack $(STACK) $(ARGS)
+
+.PHONY: cost
+cost: setup ## Estimate what a stack in Azure costs a month, by list prices; asks Azure nothing.
+	@$(BIN)/python -m pipeline cost --stack $(STACK)
+
+.PHONY: smoke
+smoke: setup ## Bring a stack up in Azure, use it, take it down, and look for what is left; KEEP=1 keeps it.
+	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
+	@$(BIN)/python -m pipeline smoke --stack $(STACK) $(if $(KEEP),--keep) $(POLICY) $(ARGS)
 
 .PHONY: comment
 comment: setup ## Write the last preview to a comment of the pull request PULL_REQUEST.

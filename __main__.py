@@ -1,13 +1,11 @@
 """The Pulumi program: read the stack's settings, create the workspace, declare its datasets and models, export outputs."""
 
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from stacks.azure_settings import AzureSettings
+from stacks.configuration import keep_secret, read_configuration
 from stacks.promotion import promote
 from stacks.settings import ModelSettings, SettingsError, StackSettings, read_settings
 from vision_customization.components import LocalArgs, LocalWorkspace, Workspace
@@ -40,11 +38,13 @@ def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
     given = settings.model_dump(exclude={"name", "names"})
     names = settings.names.model_dump(exclude_none=True)
     try:
-        return AzureWorkspace(
+        workspace = AzureWorkspace(
             "vision", args_of(AzureArgs, {**given, "base": settings.name or f"vision-{stack}", "names": names})
         )
     except NameNotAllowed as error:
         raise pulumi.RunError(f"stacks/Pulumi.{stack}.yaml: azure: {error}") from None
+    pulumi.export("azure", workspace.exports)
+    return workspace
 
 
 def declare_datasets(settings: StackSettings, workspace: Workspace) -> dict[str, Dataset]:
@@ -107,20 +107,14 @@ def declare_model(name: str, settings: StackSettings, workspace: Workspace, data
     return output
 
 
-def written_settings(stack: str) -> str | None:
-    """The text of the stack's file; None if it is elsewhere."""
-    try:
-        return Path("stacks", f"Pulumi.{stack}.yaml").read_text("utf-8")
-    except OSError:
-        return None
-
-
 def main() -> None:
     stack = pulumi.get_stack()
+    configuration = read_configuration(stack)
     try:
-        settings = read_settings(json.loads(os.environ.get("PULUMI_CONFIG", "{}")), stack, written_settings(stack))
+        settings = read_settings(configuration.values, stack, configuration.written)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
+    keep_secret(configuration.secrets())
     workspace = make_workspace(settings, stack)
     datasets = declare_datasets(settings, workspace)
     models = {name: declare_model(name, settings, workspace, datasets) for name in settings.models}

@@ -1,4 +1,4 @@
-"""`python -m pipeline`: the commands behind `make preview`, `make drift`, `make comment` and `make drift-issue-*`."""
+"""`python -m pipeline`: the commands behind `make preview`, `drift`, `cost`, `smoke`, `comment` and `drift-issue-*`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.cost import estimate, estimate_lines
 from pipeline.github import GitHubError, Repository
+from pipeline.leftovers import Manager, ResourceManager
 from pipeline.markdown import marker
+from pipeline.prices import price_list
 from pipeline.run import KINDS, file_of, run
 from toolchain.commands import say
-from toolchain.places import find_places
+from toolchain.places import Places, find_places
 
 _STACK = re.compile(r"(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+")
 
@@ -28,15 +31,20 @@ def stack_name(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__, allow_abbrev=False)
-    parser.add_argument("command", choices=(*KINDS, "comment", "issue-open", "issue-close"))
+    parser.add_argument("command", choices=(*KINDS, "cost", "smoke", "comment", "issue-open", "issue-close"))
     parser.add_argument("--stack", type=stack_name, default="local")
     parser.add_argument("--pull-request", type=int, help="number of the pull request to comment on")
+    parser.add_argument("--keep", action="store_true", help="smoke: do not destroy anything in the end")
     options, rest = parser.parse_known_args(arguments)
     places = find_places()
     if options.command in KINDS:
         return run(options.command, options.stack, places, rest)
+    if options.command == "smoke":
+        return smoke(options.stack, places, rest, keep=options.keep)
     if rest:
         parser.error(f"unknown: {' '.join(rest)}")
+    if options.command == "cost":
+        return cost(options.stack, places.checkout)
     kind = "preview" if options.command == "comment" else "drift"
     try:
         say(_publish(options.command, kind, options.stack, options.pull_request, file_of(kind, options.stack, places)))
@@ -44,6 +52,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def cost(stack: str, checkout: Path) -> int:
+    """Print what a stack's file would cost; returns the exit status."""
+    # Here, since the other commands need neither Pulumi nor the packages of Azure.
+    from pulumi import RunError
+
+    from pipeline.declared import NotInAzure, declared_resources
+
+    try:
+        resources = declared_resources(stack, checkout)
+    except (NotInAzure, RunError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    say("\n".join(estimate_lines(estimate(resources, price_list()))))
+    return 0
+
+
+def smoke(stack: str, places: Places, options: Sequence[str], *, keep: bool) -> int:
+    """Bring a stack up in Azure, use it, and take it down; returns the exit status."""
+    from pipeline.smoke import Smoke
+
+    def manager() -> Manager:
+        import requests
+
+        from vision_customization.common.deploying_identity import deploying_credential
+
+        return ResourceManager(deploying_credential(), requests.Session())
+
+    return Smoke(places, stack, manager, options, keep).run()
 
 
 def _publish(command: str, kind: str, stack: str, pull_request: int | None, file: Path) -> str:

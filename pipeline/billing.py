@@ -1,4 +1,4 @@
-"""What Azure bills for each resource. Without prices, which change, and differ by region, currency and agreement.
+"""Which resources Azure bills, and what of it depends on use alone.
 
 Each row is from the service's own pricing page, `https://azure.microsoft.com/pricing/details/<page>/`.
 """
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Billing:
-    """What is billed (`meters`), and whether the resource costs something while idle."""
+    """`by_use`: what an estimate leaves out, because it depends on what people and programs do; empty if nothing does."""
 
     page: str
-    meters: str
-    idle: bool
+    by_use: str
 
     @property
     def url(self) -> str:
@@ -22,36 +21,38 @@ class Billing:
 
 
 BILLED = {
-    "cognitiveservices:Account": Billing("cognitive-services/computer-vision", "calls of the prebuilt features", idle=False),
-    "storage:StorageAccount": Billing("storage/blobs", "stored data, operations and traffic", idle=True),
-    "app:ManagedEnvironment": Billing(
-        "container-apps", "only its apps; with a private endpoint or dedicated profiles also by the hour", idle=False
-    ),
-    "app:ContainerApp": Billing(
-        "container-apps", "vCPU and memory of each running replica by the second, and requests", idle=True
-    ),
+    "app:ContainerApp": Billing("container-apps", "requests beyond 2 million a month, and traffic"),
+    "app:Job": Billing("container-apps", "traffic"),
+    "app:ManagedEnvironment": Billing("container-apps", "in a network, the load balancer and the address that Azure manages"),
+    "cognitiveservices:Account": Billing("cognitive-services/computer-vision", "calls of the prebuilt features"),
     "dbforpostgresql:Server": Billing(
-        "postgresql/flexible-server", "its compute by the hour, its storage and backups by size", idle=True
+        "postgresql/flexible-server", "storage that grows, backups larger than the storage, and their copies in another region"
     ),
-    "operationalinsights:Workspace": Billing(
-        "monitor", "logs ingested, and logs kept longer than the included period", idle=False
-    ),
-    "monitor:ScheduledQueryRule": Billing("monitor", "each rule, by how often it runs", idle=True),
-    "monitor:ActionGroup": Billing("monitor", "notifications sent", idle=False),
-    "network:PrivateEndpoint": Billing("private-link", "each endpoint by the hour, and traffic", idle=True),
-    "privatedns:PrivateZone": Billing("dns", "each zone by the month, and queries", idle=True),
+    "keyvault:Vault": Billing("key-vault", "operations"),
+    "monitor:ActionGroup": Billing("monitor", "notifications beyond 1,000 emails a month"),
+    "monitor:ScheduledQueryRule": Billing("monitor", ""),
+    "network:PrivateEndpoint": Billing("private-link", "traffic"),
+    "operationalinsights:Workspace": Billing("monitor", "logs beyond 5 GB a month, and those kept longer than 31 days"),
+    "privatedns:PrivateZone": Billing("dns", "queries"),
+    "storage:StorageAccount": Billing("storage/blobs", "stored data, operations and traffic"),
 }
 """Billed resources, by their type without its package."""
 
 FREE = frozenset(
     {
+        "authorization:ManagementLockAtResourceGroupLevel",
+        "authorization:ManagementLockByScope",
         "authorization:RoleAssignment",
         "authorization:RoleDefinition",
+        "consumption:Budget",
+        "dbforpostgresql:Administrator",
         "dbforpostgresql:Configuration",
         "dbforpostgresql:Database",
         "dbforpostgresql:FirewallRule",
+        "keyvault:Secret",
         "managedidentity:UserAssignedIdentity",
         "monitor:DiagnosticSetting",
+        "network:NetworkSecurityGroup",
         "network:PrivateDnsZoneGroup",
         "network:Subnet",
         "network:VirtualNetwork",
@@ -60,6 +61,7 @@ FREE = frozenset(
         "resources:ResourceGroup",
         "storage:BlobContainer",
         "storage:BlobServiceProperties",
+        "storage:ManagementPolicy",
     }
 )
 """Resources that cost nothing themselves; their traffic and data are billed elsewhere."""

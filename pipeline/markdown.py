@@ -11,20 +11,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.billing import BILLED, FREE
+from pipeline.cells import code, plain, table
+from pipeline.cost import Billable, Estimate, estimate, estimate_lines, left_out_text, usd
 from pipeline.events import Change, Preview, Step, name_of, type_of
+from pipeline.prices import price_list
 from vision_customization.common.redaction import redacted
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.estimates import estimate_text, outlook_text
 from vision_customization.contract.gate import METRICS, misses
 from vision_customization.contract.training_time import ASSUMED_SPEED
-from vision_customization.customization.resources.retraining import estimate
+from vision_customization.customization.resources.retraining import estimate as training_estimate
 
 LIMIT_CHARACTERS = 60_000
 """GitHub's limit for comments and issues is 65,536."""
 
 _SHOWN_CHARACTERS = 60
-_SHOWN_ROWS = 150
 _SECRET = "[secret]"  # noqa: S105 - what the CLI writes in place of one
 _SENSITIVE = re.compile(r"key$|token|secret|password|passphrase|connectionstring", re.IGNORECASE)
 # Pulumi's message after the program's own error; and properties that other sections show.
@@ -93,27 +94,6 @@ def drift_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) ->
     return _page(marker("drift", stack), body)
 
 
-def code(text: str) -> str:
-    """A text without secrets, as a code span for a table cell."""
-    flat = " ".join(redacted(text).split()).replace("|", "\\|")
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
-    return f"{fence}{flat}{fence}" if fence == "`" else f"{fence} {flat} {fence}"
-
-
-def plain(text: str) -> str:
-    """A text as one line of prose, without secrets, markup, mentions and links."""
-    flat = " ".join(redacted(text).split())
-    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
-    # The invisible zero-width space prevents a mention.
-    return (
-        escaped.replace("&", "&amp;")
-        .replace("<", "&lt;")
-        .replace(">", "&gt;")
-        .replace("@", "@\u200b")
-        .replace("://", ":\u200b//")
-    )
-
-
 def _page(first: str, body: Iterable[str]) -> str:
     text = "\n".join([first, *body])
     if len(text) > LIMIT_CHARACTERS:
@@ -154,13 +134,13 @@ def _violations(preview: Preview) -> list[str]:
         )
         for violation in sorted(preview.violations, key=lambda violation: violation.level != "mandatory")
     ]
-    return _section("Policies", _table(("level", "policy", "resource", "what is wrong"), rows))
+    return _section("Policies", table(("level", "policy", "resource", "what is wrong"), rows))
 
 
 def _plan(title: str, preview: Preview, verbs: Mapping[str, str]) -> list[str]:
     steps = sorted(preview.changed, key=lambda step: _ORDER.index(step.operation))
     rows = [(verbs[step.operation], code(step.name), code(step.type), _change_text(step)) for step in steps]
-    return _section(title, _table(("", "resource", "type", "what changes"), rows))
+    return _section(title, table(("", "resource", "type", "what changes"), rows))
 
 
 def _change_text(step: Step) -> str:
@@ -189,7 +169,7 @@ def _tag_table(preview: Preview) -> list[str]:
             for tag in sorted({*before, *after})
             if before.get(tag, 0) != after.get(tag, 0)
         ]
-    return _table(("dataset", "tag", "before", "after"), rows)
+    return table(("dataset", "tag", "before", "after"), rows)
 
 
 def _estimates(preview: Preview) -> list[str]:
@@ -204,17 +184,17 @@ def _estimates(preview: Preview) -> list[str]:
         for name, performance in known
         if isinstance(performance.get("estimate"), Mapping)
     ]
-    return _table(("model", "estimated in the last update", "with twice as many images"), rows)
+    return table(("model", "estimated in the last update", "with twice as many images"), rows)
 
 
-def _remarks(title: str, preview: Preview, resource_types: Sequence[str], table: list[str]) -> list[str]:
+def _remarks(title: str, preview: Preview, resource_types: Sequence[str], rows: list[str]) -> list[str]:
     lines = [
         f"- {code(name_of(remark.urn))}: {plain(line)}"
         for remark in preview.remarks
         if type_of(remark.urn) in resource_types and remark.severity != "error"
         for line in remark.text.splitlines()
     ]
-    return _section(title, [*lines, *([""] if lines and table else []), *table])
+    return _section(title, [*lines, *([""] if lines and rows else []), *rows])
 
 
 def _gates(preview: Preview) -> list[str]:
@@ -236,8 +216,8 @@ def _gates(preview: Preview) -> list[str]:
         for remark in preview.remarks
         if type_of(remark.urn) == "vision:Evaluation" and remark.severity == "warning"
     ]
-    table = _table(("evaluation", "measured in the last update", "gate", ""), rows)
-    return _section("Gates", [*remarks, *([""] if remarks and table else []), *table])
+    gates = table(("evaluation", "measured in the last update", "gate", ""), rows)
+    return _section("Gates", [*remarks, *([""] if remarks and gates else []), *gates])
 
 
 def _costs(preview: Preview) -> list[str]:
@@ -246,25 +226,24 @@ def _costs(preview: Preview) -> list[str]:
         for step in _steps(preview, "vision:Model")
         if step.operation in ("create", "replace")
     ]
-    new = Counter(
-        step.type for step in preview.changed if step.operation in ("create", "replace") and "azure-native:" in step.urn
-    )
-    rows = [
-        (f"{count} × {code(kind)}", f"[{BILLED[kind].meters}]({BILLED[kind].url})", "yes" if BILLED[kind].idle else "no")
-        for kind, count in sorted(new.items())
-        if kind in BILLED
-    ]
-    rows += [
-        (f"{count} × {code(kind)}", "unknown: see Azure's pricing pages", "?")
-        for kind, count in sorted(new.items())
-        if kind not in BILLED and kind not in FREE
-    ]
-    table = _table(("new in Azure", "billed by", "also while idle"), rows)
-    free = sum(count for kind, count in new.items() if kind in FREE)
-    note = [f"{free} more {'resource is' if free == 1 else 'resources are'} not billed."] if free else []
-    return _section(
-        "What it may cost", [*lines, *([""] if lines and table else []), *table, *([""] if table and note else []), *note]
-    )
+    azure = _azure_costs(preview)
+    return _section("What it may cost", [*lines, *([""] if lines and azure else []), *azure])
+
+
+def _azure_costs(preview: Preview) -> list[str]:
+    """The monthly cost of the stack's resources in Azure after this update; nothing if it changes none of them."""
+    steps = [step for step in preview.steps if "azure-native:" in step.urn]
+    if all(step.operation == "same" for step in steps):
+        return []
+    prices = price_list()
+    before = estimate([Billable(step.name, step.type, step.before) for step in steps if step.operation != "create"], prices)
+    after = estimate([Billable(step.name, step.type, step.after) for step in steps if step.operation != "delete"], prices)
+    change = f"A month in Azure after this update: {_month_text(after)}. Before it: {_month_text(before)}."
+    return [change, "", *estimate_lines(after)]
+
+
+def _month_text(found: Estimate) -> str:
+    return f"{usd(found.at_rest)} at rest to {usd(found.under_load)} under load{left_out_text(found)}"
 
 
 def _estimate(preview: Preview, step: Step) -> str:
@@ -275,7 +254,7 @@ def _estimate(preview: Preview, step: Step) -> str:
     news = _trained_from(step.after)
     if not news["training_tags"]:
         return f"its duration is known once its dataset is registered, at most {news['time_budget_in_hours']:g} h"
-    return estimate(_trained_from(step.before), news, ASSUMED_SPEED)
+    return training_estimate(_trained_from(step.before), news, ASSUMED_SPEED)
 
 
 def _trained_from(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -314,14 +293,6 @@ def _counts(value: object) -> dict[str, float]:
     """The numbers of a mapping; empty if a preview does not know the value yet."""
     items: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     return {str(name): float(number) for name, number in items.items() if isinstance(number, int | float)}
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    if not rows:
-        return []
-    shown = rows[:_SHOWN_ROWS]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in shown)]
-    return [*lines, "", f"… and {len(rows) - len(shown)} more"] if len(rows) > len(shown) else lines
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

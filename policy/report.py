@@ -133,6 +133,7 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
         ("images", _images),
         ("variables", _variables),
     ),
+    apps.JOB: ("identity.type", "configuration.triggerType", ("images", _images), ("variables", _variables)),
     stack.ENVIRONMENT: ("appLogsConfiguration.destination", "vnetConfiguration.internal", "publicNetworkAccess"),
     stack.DIAGNOSTIC_SETTING: (("about", _target("resourceUri")), ("workspaceId", _given("workspaceId"))),
     stack.LOCK: ("level", ("scope", _target("scope"))),

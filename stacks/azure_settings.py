@@ -3,10 +3,12 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from vision_customization.components.azure.address_plan import ADDRESS_PREFIX, AddressPlan
 from vision_customization.components.azure.existing import TYPES, ArmId
+from vision_customization.components.azure.existing_network import ExistingNetwork, NetworkOptions
 from vision_customization.components.azure.place import region_name
 
 
@@ -43,9 +45,22 @@ class EngineSizeSettings(Settings):
     worker_memory_gib: Annotated[float, Field(ge=0.5, le=8)] = 4.0
     min_workers: Annotated[int, Field(ge=0, le=300)] = 0
     max_workers: Annotated[int, Field(ge=1, le=300)] = 2
+    workers: Literal["app", "job"] = "app"
+    """What the workers are: replicas of an app, or executions of an event-driven job, each for one job of the engine."""
+    worker_profile: Literal["Consumption", "Consumption-GPU-NC8as-T4", "Consumption-GPU-NC24-A100"] = "Consumption"
+    """The workload profile of the workers. With a GPU, a worker has all cores and memory of the profile."""
+    worker_timeout_hours: Annotated[int, Field(ge=1, le=240)] = 24
+    """How long an execution may take; another one then resumes its work."""
+    self_test: bool = False
+    """Give a replica of the API calls once a published model has answered in it, so that a broken release gets none."""
 
     @model_validator(mode="after")
     def _is_offered(self) -> Self:
+        if self.workers == "job" and self.min_workers:
+            raise ValueError("workers: job needs minWorkers: 0, because an execution without a job ends, and would start again")
+        sizes = {"worker_cpu", "worker_memory_gib"} & self.model_fields_set
+        if self.worker_profile != "Consumption" and sizes:
+            raise ValueError(f"a worker on {self.worker_profile} has the whole profile: remove workerCpu and workerMemoryGib")
         for cpu, memory, name in (
             (self.cpu, self.memory_gib, "memoryGib"),
             (self.worker_cpu, self.worker_memory_gib, "workerMemoryGib"),
@@ -102,6 +117,8 @@ class DatabaseSizeSettings(Settings):
     """A standby server: none, in the zone of the primary, or in another zone of the region."""
     restored_server: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")] | None = None
     """A server that was restored from a backup of the stack's own, and that the engine uses instead."""
+    access: Literal["network", "azureServices"] = "network"
+    """Who reaches it: a subnet of the stack's network, or, as in earlier versions, any service in Azure with the password."""
 
     @model_validator(mode="after")
     def _is_offered(self) -> Self:
@@ -122,6 +139,48 @@ class ExistingSettings(Settings):
 
     existing: str
     """Its ARM id."""
+
+
+class ExistingNetworkSettings(Settings):
+    """A network and private DNS zones of somebody else, by ARM id. The stack makes what is not given."""
+
+    virtual_network: str | None = None
+    """Where subnets that are not given are made; by default the network of a given subnet."""
+    apps_subnet: str | None = None
+    """Delegated to Microsoft.App/environments, /27 or larger."""
+    database_subnet: str | None = None
+    """Delegated to Microsoft.DBforPostgreSQL/flexibleServers, /28 or larger."""
+    endpoints_subnet: str | None = None
+    """For private endpoints; not delegated."""
+    blob_zone: str | None = None
+    """privatelink.blob.core.windows.net."""
+    vision_zone: str | None = None
+    """privatelink.cognitiveservices.azure.com."""
+    vault_zone: str | None = None
+    """privatelink.vaultcore.azure.net."""
+    database_zone: str | None = None
+    """A zone whose name ends with .postgres.database.azure.com."""
+    apps_zone: str | None = None
+    """A zone above the domain of the apps, like eastus.azurecontainerapps.io."""
+    link_zones: bool = False
+    """Link the given zones to the network; by default they are linked already."""
+
+
+class NetworkSettings(Settings):
+    """The network of apps, database and private endpoints."""
+
+    existing: ExistingNetworkSettings = ExistingNetworkSettings()
+    route_table: str | None = None
+    """ARM id of a route table for the subnet of the apps, which leads their traffic to a firewall."""
+
+
+class EnvironmentSettings(Settings):
+    """The Container Apps environment."""
+
+    zone_redundant: bool = False
+    """Spread replicas over availability zones; can't be changed later."""
+    peer_encryption: bool = False
+    """Encrypt calls between the apps."""
 
 
 class AzureSettings(Settings):
@@ -173,8 +232,10 @@ class AzureSettings(Settings):
     """For how many days."""
     private_network: bool = False
     """Make storage, database, Vision account and engine reachable only from a virtual network."""
-    address_prefix: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/16$")] = "10.42.0.0/16"
-    """The private network's addresses, a /16 that is unused in the networks that connect to it."""
+    address_prefix: str = ADDRESS_PREFIX
+    """The network's addresses: a private range of /16 to /25 that is unused in the networks that connect to it."""
+    network: NetworkSettings = NetworkSettings()
+    environment: EnvironmentSettings = EnvironmentSettings()
     protect: bool = False
     """Refuse to destroy resources that hold data."""
     restore: bool = False
@@ -210,6 +271,8 @@ class AzureSettings(Settings):
     def _a_vault_is_protected(self) -> Self:
         if self.purge_protection and not self.key_vault:
             raise ValueError("purgeProtection needs keyVault: true, since it protects the vault")
+        if self.network.existing.vault_zone and not self.key_vault:
+            raise ValueError("network.existing.vaultZone needs keyVault: true, since only a vault has a name in it")
         return self
 
     @model_validator(mode="after")
@@ -239,4 +302,25 @@ class AzureSettings(Settings):
     def _people_label_in_the_studio(self) -> Self:
         if self.studio_labelling and not self.studio:
             raise ValueError("studioLabelling needs studio: true, since people label in the Studio")
+        return self
+
+    @field_validator("address_prefix")
+    @classmethod
+    def _is_laid_out(cls, prefix: str) -> str:
+        AddressPlan.of(prefix)
+        return prefix
+
+    @model_validator(mode="after")
+    def _the_network_fits(self) -> Self:
+        options = NetworkOptions(ExistingNetwork(**self.network.existing.model_dump()), self.network.route_table)
+        if problem := next(options.problems(private=self.private_network), None):
+            raise ValueError(f"network: {problem}")
+        if self.database.access == "azureServices":
+            needing = {
+                "privateNetwork": self.private_network,
+                "network": self.network != NetworkSettings(),
+                "environment.zoneRedundant": self.environment.zone_redundant,
+            }
+            if name := next((name for name, is_set in needing.items() if is_set), None):
+                raise ValueError(f"{name} needs a network, which a stack with database.access: azureServices has not")
         return self

@@ -39,7 +39,6 @@ from vision_customization.contract.training_time import budget_range_fault
 
 PROJECT = "vision-customization"
 
-
 DeclaredName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=DECLARED_NAME_MAX_LENGTH)]
 """A dataset's or a model's name; a model's physical name also has a digest."""
 
@@ -155,6 +154,11 @@ class StackSettings(Settings):
     datasets: dict[DeclaredName, DatasetSettings] = Field(default={})
     models: dict[DeclaredName, ModelSettings] = Field(default={})
 
+    @field_validator("azure", mode="before")
+    @classmethod
+    def _nothing_is_declared(cls, azure: object) -> object:
+        return azure or None  # Pulumi.yaml has an empty map as the default
+
     @property
     def has_studio(self) -> bool:
         """Whether the engine serves the Studio."""
@@ -214,7 +218,7 @@ def read_settings(config: Mapping[str, str], stack: str, written: str | None = N
         SettingsError: with one line per fault.
     """
     values = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
-    parsed = {key: _structured(value) for key, value in values.items()}
+    parsed = {key: structured(value) for key, value in values.items()}
     file = f"stacks/Pulumi.{stack}.yaml"
     if misread := misread_keys(written, parsed, PROJECT) if written is not None else []:
         lines = [f"{found.place}: YAML changes {found.written} when reading it. Put it in quotes" for found in misread]
@@ -232,7 +236,8 @@ def read_settings(config: Mapping[str, str], stack: str, written: str | None = N
     return settings
 
 
-def _structured(value: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+def structured(value: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """A value of the configuration, which Pulumi gives as JSON if it is not a text."""
     try:
         return json.loads(value)
     except ValueError:

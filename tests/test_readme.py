@@ -2,13 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.engine.jobs.drawn import draw_photos
+from tests.support.clone import clone_into
 from tests.support.places import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text()
@@ -22,12 +22,7 @@ def shell_blocks(markdown: str) -> list[str]:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=CHECKOUT, capture_output=True, check=True, text=True).stdout.split("\0")
-    for name in names:
-        if name and (CHECKOUT / name).exists():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(CHECKOUT / name, tmp_path / name, follow_symlinks=False)
+    clone_into(tmp_path)
     draw_photos(tmp_path / "my-photos", ("oak", "beech"), 20)
     return tmp_path
 

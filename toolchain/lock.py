@@ -12,6 +12,7 @@ from toolchain.errors import ToolchainError
 from toolchain.packages import NETWORK, find_uv
 from toolchain.places import find_places
 from toolchain.programs.azurite import NPM, find_node
+from toolchain.programs.pulumi_cli import VERSION
 
 _FORM = ("--universal", "--generate-hashes", "--no-emit-index-url", "--no-annotate", "--custom-compile-command", "make lock")
 
@@ -33,9 +34,12 @@ def main() -> int:
     try:
         groups = ("--extra", "engine", "--extra", "heif", "--extra", "samples", "--group", "dev", "--upgrade")
         project, lock = places.checkout / "pyproject.toml", places.checkout / "requirements.lock"
-        compile_lock(project, lock, *groups)
-        compile_lock(project, lock.with_name("requirements-azure.lock"), "--extra", "azure", "--constraints", str(lock))
         with tempfile.TemporaryDirectory(prefix="vision-lock-") as folder:
+            pinned = Path(folder) / "pinned.txt"
+            # The package allows more versions than the one that the tests run with.
+            pinned.write_text(f"pulumi=={VERSION}")
+            compile_lock(project, lock, *groups, "--constraints", str(pinned))
+            compile_lock(project, lock.with_name("requirements-azure.lock"), "--extra", "azure", "--constraints", str(lock))
             excludes = Path(folder) / "excludes.txt"
             excludes.write_text("\n".join(NOT_OF_THE_ENGINE))
             engine = ("--extra", "engine", "--constraints", str(lock), "--excludes", str(excludes))

@@ -2,17 +2,25 @@
 
 from dataclasses import dataclass, field
 
+from vision_customization.components.azure.address_plan import ADDRESS_PREFIX
 from vision_customization.components.azure.existing import TYPES, ArmId, Existing
-from vision_customization.components.azure.network import ADDRESS_PREFIX
+from vision_customization.components.azure.existing_network import NetworkOptions
 from vision_customization.components.azure.place import region_name
 from vision_customization.components.azure.vision_account import LOCATIONS
+from vision_customization.components.azure.worker_profiles import CONSUMPTION
 
 VISION = ("account", "none")
 
 
 @dataclass(frozen=True)
 class EngineSize:
-    """CPU cores and memory per replica, and the number of replicas. Without jobs, there are `min_workers`."""
+    """CPU cores and memory per replica, and the number of replicas. Without jobs, there are `min_workers`.
+
+    `workers` says what they are: `app`, replicas that the platform adds and removes, or `job`, executions that end by
+    themselves (`min_workers` must be 0 then). `worker_profile` is a key of `PROFILES`; with a GPU profile, a worker has all
+    cores and memory of the profile. An execution ends after `worker_timeout_hours`, and another one resumes its work.
+    `self_test`: a replica of the API gets calls once a published model has answered in it.
+    """
 
     cpu: float = 1.0
     memory_gib: float = 2.0
@@ -22,6 +30,10 @@ class EngineSize:
     worker_memory_gib: float = 4.0
     min_workers: int = 0
     max_workers: int = 2
+    workers: str = "app"
+    worker_profile: str = CONSUMPTION
+    worker_timeout_hours: int = 24
+    self_test: bool = False
 
 
 HIGH_AVAILABILITY = ("Disabled", "SameZone", "ZoneRedundant")
@@ -35,6 +47,7 @@ class DatabaseSize:
     `high_availability` is one of `HIGH_AVAILABILITY`. `storage_gb` is the least size of the disk: Azure makes it larger as it
     fills up, and never smaller. `restored_server` is the name of a server that was restored from a backup of this one, in the
     same resource group: the engine then uses it instead.
+    `access`: `network`, or `azureServices` as earlier versions have it: any service in Azure with the password may call.
     """
 
     sku: str = "Standard_B1ms"
@@ -44,11 +57,20 @@ class DatabaseSize:
     geo_redundant_backup: bool = False
     high_availability: str = HIGH_AVAILABILITY[0]
     restored_server: str | None = None
+    access: str = "network"
 
     def __post_init__(self) -> None:
         """Raises ValueError if there is no such mode."""
         if self.high_availability not in HIGH_AVAILABILITY:
             raise ValueError(f"high_availability must be one of {', '.join(HIGH_AVAILABILITY)}, not {self.high_availability!r}")
+
+
+@dataclass(frozen=True)
+class EnvironmentOptions:
+    """The Container Apps environment: whether replicas are spread over zones, and calls between apps are encrypted."""
+
+    zone_redundant: bool = False
+    peer_encryption: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,8 @@ class AzureArgs:
     novel_sample_days: int = 30
     private_network: bool = False
     address_prefix: str = ADDRESS_PREFIX
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     protect: bool = False
     restore: bool = False
     alert_emails: list[str] = field(default_factory=list)
@@ -120,6 +144,11 @@ class AzureArgs:
         for name, arm_type in TYPES.items():
             if (found := getattr(self, name)) is not None:
                 ArmId.of(name, found.existing, arm_type)
+
+    @property
+    def has_network(self) -> bool:
+        """Whether apps and database are in a network, which only stacks of earlier versions are not."""
+        return self.database.access == "network"
 
     @property
     def vision_region(self) -> str:

@@ -32,13 +32,18 @@ class NotOffered(VisionError):
     """Azure does not offer the database that the program declares."""
 
 
+class WouldBeReplaced(VisionError):
+    """The update would replace the database server, whose data would be lost."""
+
+
 @dataclass(frozen=True)
 class Server:
-    """A server that exists."""
+    """A server that exists; `in_subnet`: only a subnet reaches it, which can't be changed later."""
 
     sku: str
     high_availability: str
     storage_gb: int
+    in_subnet: bool = True
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Server":
@@ -47,6 +52,7 @@ class Server:
             sku=str((document.get("sku") or {}).get("name", "")),
             high_availability=str((properties.get("highAvailability") or {}).get("mode", "Disabled")),
             storage_gb=int((properties.get("storage") or {}).get("storageSizeGB", 0)),
+            in_subnet=bool((properties.get("network") or {}).get("delegatedSubnetResourceId")),
         )
 
 
@@ -71,6 +77,7 @@ def check_capabilities(token: str, server_id: str, location: str, size: "Databas
 
     Raises:
         NotOffered: Azure does not offer it, with what it offers instead.
+        WouldBeReplaced: the server exists and can't have the declared access.
         NoAnswer: Azure can't be reached, or does not say whether the server exists.
     """
     answer = get(token, server_id, API_VERSION)
@@ -79,6 +86,8 @@ def check_capabilities(token: str, server_id: str, location: str, size: "Databas
     if answer.status not in (OK, NOT_FOUND):
         raise NoAnswer(f"Azure did not say whether there is a server {server_id} ({answer.fault}). Run the command again")
     server = Server.of(answer.document) if answer.status == OK else None
+    if server:
+        check_access(server, server_id, size.access)
     if size.restored_server is not None:
         _check_restored(token, f"{server_id.rpartition('/')[0]}/{size.restored_server}")
     found = Found(max(size.storage_gb, server.storage_gb if server else 0))
@@ -106,6 +115,18 @@ def _check_restored(token: str, server_id: str) -> None:
             f"database.restoredServer: there is no {server_id}. Restore it first (docs/azure.md), or remove the setting. "
             "Nothing was changed"
         )
+
+
+def check_access(server: Server, server_id: str, access: str) -> None:
+    """Raises WouldBeReplaced if an existing server is not in a subnet as `access` says, or is in one against it."""
+    if server.in_subnet == (access == "network"):
+        return
+    found, keep = ("in a subnet", "network") if server.in_subnet else ("outside of a network", "azureServices")
+    raise WouldBeReplaced(
+        f"the database server {server_id} is {found}, and Azure can't move it: this would replace it, and lose its data. "
+        f"Nothing was changed. Set `azure.database.access: {keep}` to keep it, or move its data to a new stack first "
+        '(docs/azure-network.md, "A stack of an earlier version")'
+    )
 
 
 def is_changed(server: Server, size: "DatabaseSize") -> bool:

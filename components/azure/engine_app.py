@@ -1,4 +1,8 @@
-"""EngineApp: the engine on Azure Container Apps, an API that scales with its calls and workers that scale with their queue."""
+"""EngineApp: the engine on Azure Container Apps, an API that scales with its calls and workers that scale with their queue.
+
+The workers are an app, whose replicas the platform adds and removes, or an event-driven job, whose executions each take one job
+of the engine and end by themselves.
+"""
 
 import hashlib
 import json
@@ -11,6 +15,7 @@ from pulumi_azure_native import app
 from vision_customization.components.azure.args import EngineSize
 from vision_customization.components.azure.key_vault import once_readable, secret_name
 from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.worker_profiles import CONSUMPTION, PROFILES, profile_name
 from vision_customization.contract.workers_query import WORKERS_QUERY
 
 PORT = 8080
@@ -24,6 +29,12 @@ ROTATION = "ROTATION_DIGEST"
 
 CONCURRENT_CALLS = 20
 """Concurrent calls per replica before another replica is started."""
+
+POLLING_SECONDS = 30
+"""How often the platform runs the query that counts the workers needed."""
+
+RETRIES = 0
+"""Of an execution that failed: the query still counts its job, so the platform starts another at its next look."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,10 @@ class EngineApp(pulumi.ComponentResource):
             readable = once_readable(f"{name}-secrets", args.readable_minutes)
             self._child = pulumi.ResourceOptions.merge(self._child, readable)
         api = self._api()
-        self._worker()
+        if args.size.workers == "job":
+            self._worker_job()
+        else:
+            self._worker()
         # `configuration` contains secrets, so Pulumi marks all of it secret; the host name is safe to unwrap.
         self.endpoint = pulumi.Output.unsecret(api.configuration).apply(
             lambda configuration: f"https://{configuration.ingress.fqdn}" if configuration and configuration.ingress else ""
@@ -88,7 +102,7 @@ class EngineApp(pulumi.ComponentResource):
             {**self._args.settings, **self._args.api_settings},
             size.cpu,
             size.memory_gib,
-            _http_probes(),
+            _http_probes(size.self_test),
         )
         rule = app.ScaleRuleArgs(
             name="calls", http=app.HttpScaleRuleArgs(metadata={"concurrentRequests": str(CONCURRENT_CALLS)})
@@ -108,32 +122,69 @@ class EngineApp(pulumi.ComponentResource):
 
     def _worker(self) -> app.ContainerApp:
         size = self._args.size
-        container = self._container(
-            "worker",
-            ["worker", "--host", "0.0.0.0", "--health-port", str(HEALTH_PORT)],  # noqa: S104
-            self._args.settings,
-            size.worker_cpu,
-            size.worker_memory_gib,
-            _worker_probes(),
-        )
-        database = app.ScaleRuleAuthArgs(secret_ref=secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
         rule = app.ScaleRuleArgs(
-            name="jobs",
-            custom=app.CustomScaleRuleArgs(
-                type="postgresql", metadata={"query": WORKERS_QUERY, "targetQueryValue": "1"}, auth=[database]
-            ),
+            name="jobs", custom=app.CustomScaleRuleArgs(type="postgresql", metadata=_counting(), auth=[_database()])
         )
         template = app.TemplateArgs(
-            containers=[container],
+            containers=[
+                self._worker_container(["--host", "0.0.0.0", "--health-port", str(HEALTH_PORT)], _worker_probes())  # noqa: S104
+            ],
             scale=app.ScaleArgs(min_replicas=size.min_workers, max_replicas=size.max_workers, rules=[rule]),
             # A running training step may finish; the next worker continues after it.
             termination_grace_period_seconds=120,
             volumes=[_volume()],
         )
-        return self._app("worker", self._args.worker_name, self._configuration(None), template)
+        return self._app("worker", self._args.worker_name, self._configuration(None), template, self._worker_profile())
+
+    def _worker_job(self) -> app.Job:
+        args, size = self._args, self._args.size
+        rule = app.JobScaleRuleArgs(name="jobs", type="postgresql", metadata=_counting(), auth=[_database()])
+        return app.Job(
+            f"{self._name}-worker-job",
+            job_name=args.worker_name,
+            resource_group_name=args.place.resource_group_name,
+            environment_id=args.environment_id,
+            location=args.place.location,
+            workload_profile_name=self._worker_profile(),
+            identity=self._identity(),
+            configuration=app.JobConfigurationArgs(
+                trigger_type=app.TriggerType.EVENT,
+                event_trigger_config=app.JobConfigurationEventTriggerConfigArgs(
+                    parallelism=1,
+                    replica_completion_count=1,
+                    scale=app.JobScaleArgs(
+                        min_executions=0, max_executions=size.max_workers, polling_interval=POLLING_SECONDS, rules=[rule]
+                    ),
+                ),
+                replica_timeout=size.worker_timeout_hours * 3600,
+                replica_retry_limit=RETRIES,
+                registries=self._registries(),
+                # Not by a URL of Key Vault: behind a private endpoint, a job can't read it (azure-container-apps#1804).
+                secrets=[app.SecretArgs(name=secret_name(variable), value=value) for variable, value in args.secrets.items()],
+            ),
+            template=app.JobTemplateArgs(containers=[self._worker_container(["--once"], [])], volumes=[_volume()]),
+            tags=args.place.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _worker_container(self, arguments: list[str], probes: list[app.ContainerAppProbeArgs]) -> app.ContainerArgs:
+        size = self._args.size
+        gpu = PROFILES[size.worker_profile]
+        cpu, memory_gib = (gpu.cpu, gpu.memory_gib) if gpu else (size.worker_cpu, size.worker_memory_gib)
+        return self._container("worker", ["worker", *arguments], self._args.settings, cpu, memory_gib, probes)
+
+    def _worker_profile(self) -> str | None:
+        """None leaves the choice to Azure, which takes Consumption."""
+        profile = self._args.size.worker_profile
+        return None if profile == CONSUMPTION else profile_name(profile)
 
     def _app(
-        self, what: str, app_name: str, configuration: app.ConfigurationArgs, template: app.TemplateArgs
+        self,
+        what: str,
+        app_name: str,
+        configuration: app.ConfigurationArgs,
+        template: app.TemplateArgs,
+        profile: str | None = None,
     ) -> app.ContainerApp:
         args = self._args
         return app.ContainerApp(
@@ -142,9 +193,8 @@ class EngineApp(pulumi.ComponentResource):
             resource_group_name=args.place.resource_group_name,
             environment_id=args.environment_id,
             location=args.place.location,
-            identity=app.ManagedServiceIdentityArgs(
-                type=app.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity_id]
-            ),
+            workload_profile_name=profile,
+            identity=self._identity(),
             configuration=configuration,
             template=template,
             tags=args.place.tags,
@@ -152,14 +202,21 @@ class EngineApp(pulumi.ComponentResource):
         )
 
     def _configuration(self, ingress: app.IngressArgs | None) -> app.ConfigurationArgs:
-        args = self._args
-        registry = app.RegistryCredentialsArgs(server=args.registry, identity=args.identity_id) if args.registry else None
         return app.ConfigurationArgs(
             active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
             ingress=ingress,
-            registries=[registry] if registry else None,
-            secrets=[self._secret(variable, value) for variable, value in args.secrets.items()],
+            registries=self._registries(),
+            secrets=[self._secret(variable, value) for variable, value in self._args.secrets.items()],
         )
+
+    def _identity(self) -> app.ManagedServiceIdentityArgs:
+        return app.ManagedServiceIdentityArgs(
+            type=app.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[self._args.identity_id]
+        )
+
+    def _registries(self) -> list[app.RegistryCredentialsArgs] | None:
+        args = self._args
+        return [app.RegistryCredentialsArgs(server=args.registry, identity=args.identity_id)] if args.registry else None
 
     def _secret(self, variable: str, value: pulumi.Input[str]) -> app.SecretArgs:
         args = self._args
@@ -209,18 +266,35 @@ def rotation_digest(secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[s
     return pulumi.Output.unsecret(digest)
 
 
+def _counting() -> dict[str, str]:
+    """KEDA's scaler runs the query: https://keda.sh/docs/latest/scalers/postgresql/"""
+    return {"query": WORKERS_QUERY, "targetQueryValue": "1"}
+
+
+def _database() -> app.ScaleRuleAuthArgs:
+    """By password: with an identity, Container Apps loses the rule's metadata, and the scaler fails.
+
+    https://github.com/microsoft/azure-container-apps/issues/1786
+    """
+    return app.ScaleRuleAuthArgs(secret_ref=secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
+
+
 def _volume() -> app.VolumeArgs:
     return app.VolumeArgs(name="data", storage_type=app.StorageType.EMPTY_DIR)
 
 
-def _http_probes() -> list[app.ContainerAppProbeArgs]:
+def _http_probes(self_test: bool) -> list[app.ContainerAppProbeArgs]:
     """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds.
+
+    A new revision gets traffic once all its replicas have passed startup and readiness, until then the old one answers:
+    https://learn.microsoft.com/azure/container-apps/revisions#zero-downtime-deployment
 
     Liveness does not ask the database: a restart of every replica does not mend a database that fails over."""
     ready = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
     alive = app.ContainerAppProbeHttpGetArgs(path="/livez", port=PORT)
+    tested = app.ContainerAppProbeHttpGetArgs(path="/selftest", port=PORT)
     return [
-        _startup(alive),
+        _startup(tested, timeout_seconds=10) if self_test else _startup(alive),
         app.ContainerAppProbeArgs(
             type=app.Type.LIVENESS, http_get=alive, period_seconds=10, timeout_seconds=5, failure_threshold=6
         ),
@@ -243,8 +317,8 @@ def _worker_probes() -> list[app.ContainerAppProbeArgs]:
     ]
 
 
-def _startup(asked: app.ContainerAppProbeHttpGetArgs) -> app.ContainerAppProbeArgs:
+def _startup(asked: app.ContainerAppProbeHttpGetArgs, timeout_seconds: int = 5) -> app.ContainerAppProbeArgs:
     """A startup probe of two minutes; Azure allows at most ten failures."""
     return app.ContainerAppProbeArgs(
-        type=app.Type.STARTUP, http_get=asked, period_seconds=12, timeout_seconds=5, failure_threshold=10
+        type=app.Type.STARTUP, http_get=asked, period_seconds=12, timeout_seconds=timeout_seconds, failure_threshold=10
     )

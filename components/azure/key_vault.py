@@ -9,14 +9,13 @@ from pulumi.runtime import mocks
 from pulumi.runtime.settings import get_monitor
 from pulumi_azure_native import keyvault
 
+from vision_customization.components.azure.existing_network import VAULT_ZONE
 from vision_customization.components.azure.network import PrivateNetwork
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.role_grants import SecretReader
 
 SOFT_DELETE_DAYS = 90
-"""How long Azure keeps a deleted vault and its secrets. It can't be changed later, so it is no setting."""
-
-VAULT_ZONE = "privatelink.vaultcore.azure.net"
+"""How long Azure keeps a deleted vault and its secrets. It can't be changed later."""
 
 REFUSED = ("InvalidParameterValueInContainerTemplate", "unable to fetch secret")
 """Both are in Azure's error about an app whose identity can't read a secret (azure-container-apps#1159), and Azure has not made
@@ -35,7 +34,7 @@ class KeyVaultArgs:
         subscription_id, tenant_id: where it is, and whose identities may read it.
         reader_id: principal id of the identity that may read the secrets.
         secrets: environment variable → value.
-        network: the only one from which it answers, through a private endpoint; without one, it answers everywhere.
+        network: the only one from which it answers, through a private endpoint. Without one, it answers everywhere.
         purge_protection: whether nobody can remove it for good before 90 days have passed. It can't be turned off.
         protect: refuse to destroy it.
     """

@@ -17,18 +17,21 @@ from vision_customization.components.azure.capabilities import check_capabilitie
 from vision_customization.components.azure.deleted_vault import check_deleted_vault
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
+from vision_customization.components.azure.subnet_check import check_subnet
+from vision_customization.components.azure.use import Use
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.mgmt.authorization import AuthorizationManagementClient
 
-    from vision_customization.components.azure.args import DatabaseSize
+    from vision_customization.components.azure.args import AzureArgs, DatabaseSize
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
 MAKE_LOCKS = "Microsoft.Authorization/locks/write"
 MAKE_BUDGETS = "Microsoft.Consumption/budgets/write"
 MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
+MAKE_JOBS = "Microsoft.App/jobs/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
 MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
 MAKE_VISION = "Microsoft.CognitiveServices/accounts/write"
@@ -44,11 +47,6 @@ MAKE_RESOURCES = (
     "Microsoft.DBforPostgreSQL/flexibleServers/write",
     "Microsoft.Insights/diagnosticSettings/write",
     "Microsoft.Insights/scheduledQueryRules/write",
-)
-MAKE_NETWORKS = (
-    "Microsoft.Network/virtualNetworks/write",
-    "Microsoft.Network/privateEndpoints/write",
-    "Microsoft.Network/privateDnsZones/write",
 )
 
 _DELETED_ACCOUNTS_VERSION = "2023-05-01"
@@ -100,17 +98,38 @@ def wanted_actions(
     logs: bool = True,
     identity: bool = True,
     vision: bool = True,
-    networks: bool = False,
+    jobs: bool = False,
+    networks: Sequence[str] = (),
     key_vault: bool = False,
     defines_role: bool = False,
     locks: bool = False,
     budget: bool = False,
 ) -> list[str]:
-    """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
+    """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind.
+
+    `networks` is what it must be allowed to do for the network (`NetworkOptions.actions`).
+    """
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
-    more = [*(MAKE_NETWORKS if networks else ()), *(MAKE_VAULTS if key_vault else ()), *((MAKE_BUDGETS,) if budget else ())]
-    return [*made, *more, ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ()), *((MAKE_LOCKS,) if locks else ())]
+    more = [*((MAKE_JOBS,) if jobs else ()), *networks, *(MAKE_VAULTS if key_vault else ())]
+    more += [*((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
+    return [*made, *more, *((MAKE_LOCKS,) if locks else ())]
+
+
+def wanted_uses(args: "AzureArgs") -> list[Use]:
+    """What the program does with resources of somebody else."""
+    uses = []
+    if args.log_workspace is not None:
+        keys = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
+        uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor"))
+    if args.identity is not None:
+        assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+        uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
+    if args.has_network:
+        uses += args.network.uses(private=args.private_network, vault=args.key_vault)
+    if args.container_registry is not None:
+        uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
+    return uses
 
 
 def check_caller(
@@ -144,12 +163,15 @@ def check_caller(
     return []
 
 
-def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence["Use"]) -> list[str]:
+def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence[Use]) -> list[str]:
     """Raises NotAllowed for a resource of somebody else that is not there, or that the caller may not use; returns warnings."""
     from azure.core.exceptions import HttpResponseError
 
     warnings = []
     for use in uses:
+        if not _holds(f"/subscriptions/{caller.subscription_id}", use.resource_id):
+            warnings.append(f"not checked before the update: {use.resource_id} is in another subscription")
+            continue
         try:
             permissions = [_permission(found) for found in client.permissions.list_for_resource(**_place_of(use.resource_id))]
         except HttpResponseError as error:
@@ -253,15 +275,6 @@ def deleted_account_message(account: str, location: str, resource_group: str) ->
 
 
 @dataclass(frozen=True)
-class Use:
-    """What a program does with a resource that is there already: its ARM id, the actions, and a built-in role that has them."""
-
-    resource_id: str
-    actions: Sequence[str]
-    role: str
-
-
-@dataclass(frozen=True)
 class Wanted:
     """What a program is going to make.
 
@@ -313,6 +326,7 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
         AccountDeleted: the account's name is blocked, and `restore` is not set.
         VaultDeleted: the vault's name is blocked.
+        SubnetNotUsable: a given subnet does not fit.
         NotOffered: the region does not offer the database.
         NoAnswer: Azure can't be reached.
     """
@@ -326,6 +340,8 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
             if wanted.assigns_deployer:
                 check_assigned_by_hand(client, caller, wanted.container_id)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
+        asked = [check_subnet(token, use.subnet, use.resource_id) for use in wanted.uses if use.subnet]
+        warnings += [warning for warning in asked if warning]
         deleted: bool | None = False
         if wanted.vision_account is not None:
             deleted = check_deleted_account(token, caller, wanted.vision_location, group, wanted.vision_account)

@@ -10,7 +10,8 @@ from pulumi import dynamic
 from vision_customization.common.deploying_identity import deploying_credential
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.args import DatabaseSize
-from vision_customization.components.azure.preflight import Caller, Use, Wanted, preflight
+from vision_customization.components.azure.preflight import Caller, Wanted, preflight
+from vision_customization.components.azure.use import Use
 from vision_customization.customization.resources.provider import DeclaredProvider, Properties, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn
 

@@ -1,23 +1,25 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pulumi
-from pulumi_azure_native import app, authorization, managedidentity, resources
+from pulumi_azure_native import authorization, resources
 
+from vision_customization.components.azure.apps_environment import apps_environment
 from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
-from vision_customization.components.azure.existing import TYPES, ArmId
+from vision_customization.components.azure.engine_identity import EngineIdentity
+from vision_customization.components.azure.existing_network import BLOB_ZONE, VISION_ZONE
 from vision_customization.components.azure.key_vault import KeyVault, KeyVaultArgs
 from vision_customization.components.azure.names import AzureNames
-from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
+from vision_customization.components.azure.network import PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
 from vision_customization.components.azure.place import Place
-from vision_customization.components.azure.preflight import ASSIGN_ROLES, Use, wanted_actions
+from vision_customization.components.azure.preflight import wanted_actions, wanted_uses
 from vision_customization.components.azure.preflight_resource import Preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
@@ -28,15 +30,6 @@ from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
 from vision_customization.customization.resources import Service, TrainingContainer
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A user-assigned identity: its ARM id, the id of its application, and its object id."""
-
-    id: pulumi.Output[str]
-    client_id: pulumi.Output[str]
-    principal_id: pulumi.Output[str]
 
 
 class AzureWorkspace(pulumi.ComponentResource):
@@ -72,12 +65,12 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
         observability = self._observability(preflight)
-        storage = self._storage(network)
-        vision = self._vision(network, preflight, storage)
+        storage = self._storage()
+        vision = self._vision(preflight, storage)
         self.vision_endpoint = vision.endpoint if vision is not None else pulumi.Output.from_input("")
         database = self._database(network, preflight)
         names: list[pulumi.Resource] = []
-        if network is not None:
+        if network is not None and args.private_network:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
@@ -104,6 +97,22 @@ class AzureWorkspace(pulumi.ComponentResource):
         # No annotations of the class: Pulumi takes those for outputs, which a program in another language would see.
         self.service: Service = Service(self.endpoint, self.key)
         self.container: TrainingContainer = TrainingContainer(self.container_url)
+        self.exports: dict[str, pulumi.Input[str]] = {
+            "resourceGroup": self.resource_group,
+            "location": args.location,
+            "identityId": identity.id,
+            "identityClientId": identity.client_id,
+            "identityPrincipalId": identity.principal_id,
+            "visionEndpoint": self.vision_endpoint,
+            "visionPrincipalId": vision.principal_id if vision else "",
+            "visionAccountId": vision.account_id if vision else "",
+            "storageAccountId": storage.account_id,
+            "trainingUrl": storage.training_url,
+            "databaseServerId": database.server_id,
+            "logWorkspaceId": observability.workspace_id,
+            "engineApp": self._names.engine,
+            "workerApp": self._names.worker,
+        }
         self.register_outputs(
             {
                 "endpoint": self.endpoint,
@@ -153,14 +162,15 @@ class AzureWorkspace(pulumi.ComponentResource):
                 group=args.resource_group is None,
                 logs=args.log_workspace is None,
                 identity=args.identity is None,
-                networks=args.private_network,
+                networks=args.network.actions(private=args.private_network, vault=args.key_vault) if args.has_network else (),
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
+                jobs=args.engine.workers == "job",
                 key_vault=args.key_vault,
                 locks=args.locks,
                 budget=args.monthly_budget is not None,
             ),
-            uses=self._uses(),
+            uses=wanted_uses(args),
             vision_account=self._names.vision_account if args.vision == "account" else None,
             vision_location=args.vision_region,
             key_vault=self._unique.key_vault if args.key_vault else None,
@@ -178,20 +188,6 @@ class AzureWorkspace(pulumi.ComponentResource):
             caller_type=args.deployer_type,
             opts=self._child,
         )
-
-    def _uses(self) -> list[Use]:
-        """What the program does with resources of somebody else."""
-        args = self._args
-        uses = []
-        if args.log_workspace is not None:
-            keys = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
-            uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor"))
-        if args.identity is not None:
-            assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
-            uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
-        if args.container_registry is not None:
-            uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
-        return uses
 
     def _group(self) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         """Id and name of the resource group."""
@@ -211,11 +207,14 @@ class AzureWorkspace(pulumi.ComponentResource):
         return group.id, group.name
 
     def _network(self) -> PrivateNetwork | None:
-        if not self._args.private_network:
+        args = self._args
+        if not args.has_network:
             return None
         return PrivateNetwork(
             f"{self._name}-net",
-            PrivateNetworkArgs(self._place, self._names.network, self._args.address_prefix),
+            PrivateNetworkArgs(
+                self._place, self._names.network, args.address_prefix, options=args.network, private=args.private_network
+            ),
             self._child,
         )
 
@@ -232,7 +231,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _vision(self, network: PrivateNetwork | None, preflight: Preflight, storage: TrainingStorage) -> VisionAccount | None:
+    def _vision(self, preflight: Preflight, storage: TrainingStorage) -> VisionAccount | None:
         if self._args.vision == "none":
             return None
         own_images = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).hostname or "")
@@ -242,7 +241,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 replace(self._place, location=self._args.vision_region),
                 account_name=self._names.vision_account,
                 subdomain=self._unique.subdomain,
-                public_network=network is None,
+                public_network=not self._args.private_network,
                 restore=preflight.restores,
                 protect=self._args.protect,
                 image_hosts=None if "*" in self._args.image_hosts else [own_images, *self._args.image_hosts],
@@ -250,7 +249,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _storage(self, network: PrivateNetwork | None) -> TrainingStorage:
+    def _storage(self) -> TrainingStorage:
         return TrainingStorage(
             f"{self._name}-storage",
             TrainingStorageArgs(
@@ -259,7 +258,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 sku=self._args.storage_sku,
                 soft_delete_days=self._args.soft_delete_days,
                 restore_days=self._args.restore_days,
-                public_network=network is None,
+                public_network=not self._args.private_network,
                 protect=self._args.protect,
             ),
             self._child,
@@ -280,23 +279,10 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _identity(self, preflight: Preflight) -> Identity:
+    def _identity(self, preflight: Preflight) -> EngineIdentity:
         if self._args.identity is not None:
-            id_ = preflight.passed(self._args.identity.existing)
-            known = id_.apply(lambda given: ArmId.of("identity", given, TYPES["identity"]))
-            found = managedidentity.get_user_assigned_identity_output(
-                resource_group_name=known.resource_group, resource_name=known.name, opts=pulumi.InvokeOptions(parent=self)
-            )
-            return Identity(id_, found.client_id, found.principal_id)
-        made = managedidentity.UserAssignedIdentity(
-            f"{self._name}-engine",
-            resource_group_name=self.resource_group,
-            resource_name_=self._names.identity,
-            location=self._args.location,
-            tags=self._tags,
-            opts=self._child,
-        )
-        return Identity(made.id, made.client_id, made.principal_id)
+            return EngineIdentity.existing(preflight.passed(self._args.identity.existing), self)
+        return EngineIdentity.made(f"{self._name}-engine", self._place, self._names.identity, self._child)
 
     def _roles(
         self, storage: TrainingStorage, vision: VisionAccount | None, principal_id: pulumi.Output[str]
@@ -324,7 +310,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         """
         calls = self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
         logs = observability.watch("vision", vision.account_id)
-        if network is None:
+        if network is None or not self._args.private_network:
             return []
         return [network.connect("vision", vision.account_id, "account", VISION_ZONE, after=[calls, logs, database])]
 
@@ -384,10 +370,20 @@ class AzureWorkspace(pulumi.ComponentResource):
         vision: VisionAccount | None,
         storage: TrainingStorage,
         database: EngineDatabase,
-        identity: Identity,
+        identity: EngineIdentity,
     ) -> Service:
-        environment = self._environment(network, observability)
-        if network is not None:
+        environment = apps_environment(
+            f"{self._name}-apps",
+            self._place,
+            environment_name=self._names.environment,
+            observability=observability,
+            subnet_id=network.apps_subnet_id if network else None,
+            internal=self._args.private_network,
+            options=self._args.environment,
+            worker_profile=self._args.engine.worker_profile,
+            opts=self._child,
+        )
+        if network is not None and self._args.private_network:
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
@@ -440,7 +436,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         secrets: Mapping[str, pulumi.Input[str]],
         network: PrivateNetwork | None,
         observability: Observability,
-        identity: Identity,
+        identity: EngineIdentity,
     ) -> KeyVault | None:
         if not self._args.key_vault:
             return None
@@ -453,7 +449,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 tenant_id=self._client.tenant_id,
                 reader_id=identity.principal_id,
                 secrets=secrets,
-                network=network,
+                network=network if self._args.private_network else None,
                 purge_protection=self._args.purge_protection,
                 protect=self._args.protect,
             ),
@@ -461,26 +457,6 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
         observability.watch("vault", vault.vault_id)
         return vault
-
-    def _environment(self, network: PrivateNetwork | None, observability: Observability) -> app.ManagedEnvironment:
-        return app.ManagedEnvironment(
-            f"{self._name}-apps",
-            resource_group_name=self.resource_group,
-            environment_name=self._names.environment,
-            location=self._args.location,
-            app_logs_configuration=app.AppLogsConfigurationArgs(
-                destination="log-analytics",
-                log_analytics_configuration=app.LogAnalyticsConfigurationArgs(
-                    customer_id=observability.customer_id, shared_key=observability.shared_key
-                ),
-            ),
-            vnet_configuration=app.VnetConfigurationArgs(infrastructure_subnet_id=network.apps_subnet_id, internal=True)
-            if network
-            else None,
-            workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
-            tags=self._tags,
-            opts=self._child,
-        )
 
     def _deployer_access(self, storage: TrainingStorage, preflight: Preflight) -> BlobAccess:
         """The training container, once the deploying identity's role on it takes effect."""

@@ -11,9 +11,9 @@ SERVER = "azure-native:dbforpostgresql:Server"
 DATABASE = "azure-native:dbforpostgresql:Database"
 FIREWALL_RULE = "azure-native:dbforpostgresql:FirewallRule"
 CONFIGURATION = "azure-native:dbforpostgresql:Configuration"
-CONTAINER_APP = "azure-native:app:ContainerApp"
+CONTAINER_APP, JOB = "azure-native:app:ContainerApp", "azure-native:app:Job"
 
-AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services of Azure"
+AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services of Azure", those of other customers included
 
 MODES = ("Disabled", "SameZone", "ZoneRedundant")
 GEO_MODES = ("Disabled", "Enabled")
@@ -40,10 +40,12 @@ def enforces_tls(resource: Resource, _settings: Settings) -> Iterator[str]:
                 yield f"{path} holds a PostgreSQL URL without sslmode={'|'.join(SECURE_MODES)}"
 
 
-def opens_to_azure_alone(resource: Resource, _settings: Settings) -> Iterator[str]:
+def opens_nothing(resource: Resource, _settings: Settings) -> Iterator[str]:
     start, end = resource.at("startIpAddress"), resource.at("endIpAddress")
-    if UNKNOWN not in (start, end) and (start, end) != (AZURE_SERVICES, AZURE_SERVICES):
-        yield f"it opens {start} to {end}; {AZURE_SERVICES} to {AZURE_SERVICES} (Azure services) is the only rule allowed"
+    if (start, end) == (AZURE_SERVICES, AZURE_SERVICES):
+        yield "it opens the database to every service in Azure, also to those of other customers"
+    else:
+        yield f"it opens {'some addresses' if UNKNOWN in (start, end) else f'{start} to {end}'}"
 
 
 def has_a_standby(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -75,16 +77,16 @@ RULES = (
         why="Without `sslmode`, a client can be made to fall back to plain text; with less than `verify-full`, it sends its "
         "password to any server that answers in the database's place.",
         fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=verify-full`.",
-        types=(CONFIGURATION, CONTAINER_APP, vault.SECRET),
+        types=(CONFIGURATION, CONTAINER_APP, JOB, vault.SECRET),
         check=enforces_tls,
     ),
     Rule(
         name="database-firewall",
-        says="The database's firewall admits only Azure services.",
-        why="An address range that is your office's today may belong to someone else tomorrow.",
-        fix="Remove the rule; with a private network, remove all rules.",
+        says="The database is reached only from its subnet's network: its firewall has no rules.",
+        why="The rule for Azure services admits every customer of Azure; an office's addresses may be someone else's tomorrow.",
+        fix="Move the data to a server in a subnet, and remove `database.access: azureServices`.",
         types=(FIREWALL_RULE,),
-        check=opens_to_azure_alone,
+        check=opens_nothing,
     ),
     Rule(
         name="database-disk-grows",

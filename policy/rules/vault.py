@@ -33,7 +33,7 @@ RULES = (
     Rule(
         name="vault-rbac",
         says="A Key Vault is opened by roles alone.",
-        why="An access policy applies to all secrets of a vault, and whoever may write the vault can give one to themselves.",
+        why="An access policy applies to all secrets of a vault, and anyone who may write the vault can add their own.",
         fix="Set `properties.enableRbacAuthorization` to true, and remove `properties.accessPolicies`.",
         types=(VAULT,),
         check=is_opened_by_roles,
@@ -49,7 +49,7 @@ RULES = (
     Rule(
         name="app-secrets-in-vault",
         says="If the stack requires it, an app has its secrets in a Key Vault.",
-        why="A vault logs who read a secret and when; whoever may write an app can read the secrets that are in it.",
+        why="A vault logs who read a secret and when. Anyone who may write an app can read the secrets that are in it.",
         fix="Set `keyVault: true` for the stack.",
         types=(CONTAINER_APP,),
         settings={"required": {"type": "boolean", "default": False}},

@@ -3,12 +3,14 @@
 import ast
 import json
 import re
+from typing import Any
 
 import pytest
 
 from pipeline.billing import BILLED, FREE
+from pipeline.cells import code, plain
 from pipeline.events import Change, Preview, Remark, Step, Violation, read_events
-from pipeline.markdown import LIMIT_CHARACTERS, code, drift_markdown, plain, preview_markdown
+from pipeline.markdown import LIMIT_CHARACTERS, drift_markdown, preview_markdown
 from tests.pipeline.recordings import ACCOUNT, URN, recorded
 from tests.support.places import CHECKOUT
 
@@ -107,14 +109,39 @@ def test_drifts_as_recorded(name: str, said: list[str]) -> None:
     assert [part for part in said if part not in text] == [], text
 
 
-def test_what_is_new_in_azure_is_said_with_what_bills_it() -> None:
-    kinds = ["dbforpostgresql:Server", "app:ContainerApp", "app:ContainerApp", "resources:ResourceGroup", "quantum:Workspace"]
-    steps = [Step("create", f"{azure(kind)}{number}", (), {}, {}) for number, kind in enumerate(kinds)]
-    text = preview_markdown(Preview(tuple(steps), finished=True), "dev")
-    assert "| 2 × `app:ContainerApp` | [vCPU and memory of each running replica by the second, and requests](https://" in text
-    assert "| 1 × `dbforpostgresql:Server` |" in text
-    assert "| 1 × `quantum:Workspace` | unknown: see Azure's pricing pages | ? |" in text
-    assert "1 more resource is not billed." in text
+SERVER = {"location": "eastus", "sku": {"name": "Standard_B1ms"}, "storage": {"storageSizeGB": 32}}
+SMALL = "$16.09 at rest to $16.09 under load"
+
+
+@pytest.mark.parametrize(
+    ("operation", "before", "after", "said"),
+    [
+        ("create", {}, SERVER, f"after this update: {SMALL}. Before it: $0.00 at rest to $0.00 under load."),
+        (
+            "update",
+            SERVER,
+            {**SERVER, "storage": {"storageSizeGB": 64}},
+            f"after this update: $19.77 at rest to $19.77 under load. Before it: {SMALL}.",
+        ),
+        ("delete", SERVER, {}, f"after this update: $0.00 at rest to $0.00 under load. Before it: {SMALL}."),
+        (
+            "replace",
+            SERVER,
+            {**SERVER, "location": "centralus"},
+            f"$0.00 at rest to $0.00 under load, without what has no price (1). Before it: {SMALL}.",
+        ),
+    ],
+)
+def test_what_a_month_in_azure_costs_before_and_after(operation: str, before: Any, after: Any, said: str) -> None:  # noqa: ANN401
+    step = Step(operation, azure("dbforpostgresql:Server"), (), before, after)
+    text = preview_markdown(Preview((step,), finished=True), "dev")
+    assert said in text
+    assert ("| `server` (`dbforpostgresql:Server`) | Standard_B1ms and" in text) == (operation in ("create", "update"))
+
+
+def test_an_unchanged_environment_has_no_costs() -> None:
+    step = Step("same", azure("dbforpostgresql:Server"), (), SERVER, SERVER)
+    assert "What it may cost" not in preview_markdown(Preview((step,), finished=True), "dev")
 
 
 @pytest.mark.parametrize(("given", "times"), [({"tiles": 3.0}, 9), ({"tiles": 1.0}, None), ({}, None)])
@@ -143,7 +170,8 @@ def azure_types(source: str) -> set[str]:
 
 def test_a_resource_is_billed_or_free() -> None:
     assert not FREE & BILLED.keys()
-    used = {kind for path in (CHECKOUT / "components").glob("*.py") for kind in azure_types(path.read_text())}
+    used = {kind for path in (CHECKOUT / "components").rglob("*.py") for kind in azure_types(path.read_text())}
+    assert len(used) > 20
     assert used - BILLED.keys() - FREE == set()
 
 

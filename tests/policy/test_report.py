@@ -27,9 +27,9 @@ def test_the_sample_passes_in_every_stack(state: dict[str, Any], config: Path) -
 
 
 def test_every_stack_of_azure_has_its_configuration() -> None:
-    assert [path.stem for path in CONFIGS] == ["dev", "prod", "staging"]
+    assert [path.stem for path in CONFIGS] == ["dev", "prod", "smoke", "staging"]
     levels = {path.stem: json.loads(path.read_text())["all"] for path in CONFIGS}
-    assert levels == {"dev": "advisory", "staging": "mandatory", "prod": "mandatory"}
+    assert levels == {"dev": "advisory", "smoke": "advisory", "staging": "mandatory", "prod": "mandatory"}
     prod = json.loads((CHECKOUT / "policy" / "config" / "prod.json").read_text())
     assert {violation.level for violation in violations(resources_in(broken()), prod, NOW)} == {"mandatory"}
 

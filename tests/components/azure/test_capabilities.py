@@ -6,7 +6,14 @@ import pytest
 
 from vision_customization.components.azure import capabilities
 from vision_customization.components.azure.args import DatabaseSize
-from vision_customization.components.azure.capabilities import Found, NotOffered, Server, check_capabilities, not_offered
+from vision_customization.components.azure.capabilities import (
+    Found,
+    NotOffered,
+    Server,
+    WouldBeReplaced,
+    check_capabilities,
+    not_offered,
+)
 from vision_customization.components.azure.resource_manager import Answer, NoAnswer
 
 SERVER_ID = "/subscriptions/s/resourceGroups/vision/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision"
@@ -198,12 +205,16 @@ def check(wanted: DatabaseSize) -> Found:
     return check_capabilities("a-token", SERVER_ID, "East US", wanted)
 
 
-def server(mode: str = "Disabled", storage_gb: int = 64) -> Answer:
+def server(mode: str = "Disabled", storage_gb: int = 64, subnet: str | None = "/subnets/database") -> Answer:
     return Answer(
         200,
         {
             "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
-            "properties": {"highAvailability": {"mode": mode}, "storage": {"storageSizeGB": storage_gb}},
+            "properties": {
+                "highAvailability": {"mode": mode},
+                "storage": {"storageSizeGB": storage_gb},
+                "network": {"publicNetworkAccess": "Disabled", "delegatedSubnetResourceId": subnet},
+            },
         },
     )
 
@@ -240,6 +251,23 @@ def test_a_restored_server_exists(monkeypatch: pytest.MonkeyPatch) -> None:
         check(size(restored_server="vision-restored"))
     Azure(monkeypatch, server=server())
     assert check(size(restored_server="vision-restored")) == Found(64)
+
+
+@pytest.mark.parametrize(
+    ("subnet", "access", "says"),
+    [
+        (None, "network", "is outside of a network, .* `azure.database.access: azureServices` to keep it"),
+        ("/subnets/database", "azureServices", "is in a subnet, .* `azure.database.access: network` to keep it"),
+    ],
+)
+def test_a_server_that_the_update_would_replace(
+    monkeypatch: pytest.MonkeyPatch, subnet: str | None, access: str, says: str
+) -> None:
+    Azure(monkeypatch, server=server(subnet=subnet))
+    with pytest.raises(WouldBeReplaced, match=says):
+        check(size(access=access))
+    other = {"network": "azureServices", "azureServices": "network"}[access]
+    assert check(size(access=other)) == Found(64)
 
 
 DENIED = Answer(403, {"error": {"code": "AuthorizationFailed", "message": "The client may not."}})

@@ -9,7 +9,7 @@ import pytest
 
 from tests.components.azure.played_azure import SUBSCRIPTION, Azure
 from tests.components.azure.played_engine import playing
-from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.args import AzureArgs, EngineSize
 from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.workspace import AzureWorkspace
 
@@ -60,6 +60,54 @@ def test_what_is_there_already_is_not_made(azure: Azure) -> None:
         "operationalinsights:Workspace",
         "managedidentity:UserAssignedIdentity",
     }
+
+
+def exports(**args: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The workspace's `exports`, as Pulumi knows them in the end."""
+    found: list[dict[str, Any]] = []
+
+    @pulumi.runtime.test
+    def run() -> pulumi.Output[None]:
+        workspace = AzureWorkspace("vision", AzureArgs(base="contoso", image="engine:1", **args))
+        return pulumi.Output.from_input(workspace.exports).apply(found.append)
+
+    run()
+    return found[0]
+
+
+@pytest.mark.usefixtures("azure")
+def test_a_stack_exports_the_same_names_with_what_is_there_already() -> None:
+    registry = Existing(f"{PLATFORM}/Microsoft.ContainerRegistry/registries/contoso")
+    borrowed = exports(
+        resource_group=Existing("contoso-rg"),
+        log_workspace=Existing(LOGS),
+        identity=Existing(IDENTITY),
+        registry="contoso.azurecr.io",
+        container_registry=registry,
+    )
+    assert borrowed["resourceGroup"] == "contoso-rg"
+    assert borrowed["logWorkspaceId"] == LOGS
+    assert borrowed["identityId"] == IDENTITY
+    assert (borrowed["identityClientId"], borrowed["identityPrincipalId"]) == ("client-9", "principal-9")
+    assert all(borrowed.values())
+    assert set(borrowed) == set(exports())
+
+
+@pytest.mark.usefixtures("azure")
+def test_without_a_vision_account_its_exports_are_empty() -> None:
+    found = exports(vision="none")
+    assert {name for name, value in found.items() if value == ""} == {"visionEndpoint", "visionAccountId", "visionPrincipalId"}
+    assert all(value is not None for value in found.values())
+
+
+def test_workers_as_a_job_with_a_gpu_need_a_right_and_a_profile_of_the_environment(azure: Azure) -> None:
+    declare(engine=EngineSize(workers="job", worker_profile="Consumption-GPU-NC8as-T4"))
+    preflight = azure.inputs("pulumi-python:dynamic/vision:Preflight", "vision-preflight")
+    assert "Microsoft.App/jobs/write" in preflight["actions"]
+    environment = azure.inputs("app:ManagedEnvironment")
+    profiles = {profile["name"]: profile["workloadProfileType"] for profile in environment["workloadProfiles"]}
+    assert profiles == {"Consumption": "Consumption", "NC8as-T4": "Consumption-GPU-NC8as-T4"}
+    assert azure.inputs("app:Job")["workloadProfileName"] == "NC8as-T4"
 
 
 def test_an_id_of_another_type_is_refused() -> None:

@@ -163,6 +163,7 @@ CATALOG: dict[str, Kind] = {
         f"{GROUP}/providers/Microsoft.App/containerApps/{{containerAppName}}",
         ("environmentId", "managedEnvironmentId"),
     ),
+    "app:Job": Kind(f"{GROUP}/providers/Microsoft.App/jobs/{{jobName}}", ("environmentId",)),
     "dbforpostgresql:Server": Kind(
         POSTGRESQL,
         ("administratorLogin", "availabilityZone", "pointInTimeUTC", "sourceServerResourceId"),
@@ -193,6 +194,10 @@ CATALOG: dict[str, Kind] = {
         held_by_references=True,
     ),
     "network:Subnet": Kind(f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}/subnets/{{subnetName}}", held_by_references=True),
+    "network:NetworkSecurityGroup": Kind(
+        f"{NETWORK}/networkSecurityGroups/{{networkSecurityGroupName}}", held_by_references=True
+    ),
+    "network:RouteTable": Kind(f"{NETWORK}/routeTables/{{routeTableName}}", held_by_references=True),
     "network:PrivateEndpoint": Kind(
         f"{NETWORK}/privateEndpoints/{{privateEndpointName}}", ("subnet",), {"location": MOVED}, sends_location=True
     ),

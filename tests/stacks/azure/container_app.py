@@ -2,10 +2,6 @@
 
 import contextlib
 import http.client
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -13,17 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
 from tests.stacks.azure.authority import Authority
-from tests.stacks.azure.container_spec import PROGRAM, ContainerSpec, Probe, variable_of
-from tests.stacks.azure.directory import Principal
+from tests.stacks.azure.container_process import Replica, platform_environment, start, system_identity
+from tests.stacks.azure.container_spec import AppSpec, Probe
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
 from tests.stacks.azure.identity import IdentityEndpoint, Place
+from tests.stacks.azure.scale_rule import queue_length
 from tests.stacks.azure.world import WorldFailure
-from tests.support.places import CHECKOUT
-from vision_customization.components.local.process import DetachedProcess, last_lines
+from vision_customization.components.local.process import last_lines
 
 PROCESSES_MAX = 2
 """Replicas of one app that are played at most."""
@@ -33,22 +28,6 @@ RESTART_SECONDS = 5.0
 """What is waited with a replica in place of one that ended."""
 
 _TICK_SECONDS = 0.5
-_INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "VISION_CACHE_DIR")
-
-
-@dataclass
-class Replica:
-    process: "subprocess.Popen[bytes]"
-    detached: DetachedProcess
-    port: int
-    log_file: Path
-
-    def is_running(self) -> bool:
-        return self.process.poll() is None
-
-    def stop(self) -> None:
-        self.detached.stop()
-        self.process.wait()
 
 
 @dataclass
@@ -56,7 +35,7 @@ class Revision:
     """One declaration of an app, and what runs of it."""
 
     name: str
-    spec: ContainerSpec
+    spec: AppSpec
     folder: Path
     environment: Mapping[str, str]
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -69,31 +48,8 @@ class Revision:
     def start_replica(self) -> None:
         """Start one more, and wait until it is healthy. Raises WorldFailure, with the end of its log."""
         self.started += 1
-        place = self.folder / str(self.started)
-        place.mkdir(parents=True)
-        port = _free_port()
-        environment = {
-            **self.environment,
-            **self.spec.environment,
-            variable_of("host"): OWN_HOST,
-            variable_of("port"): str(port),
-            variable_of("health-port"): str(port),  # of a worker, which has no other
-            variable_of("data-dir"): str(place / "data"),
-            "CONTAINER_APP_REVISION": self.name,
-            "CONTAINER_APP_REPLICA_NAME": f"{self.name}-{self.started}",
-        }
-        log_file = place / "log.txt"
-        with log_file.open("ab") as log:
-            process = subprocess.Popen(
-                [Path(sys.executable).parent / PROGRAM, *self.spec.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=place,
-                env=environment,
-                start_new_session=True,
-            )
-        replica = Replica(process, DetachedProcess(process.pid, psutil.Process(process.pid).create_time()), port, log_file)
+        names = {"CONTAINER_APP_REVISION": self.name, "CONTAINER_APP_REPLICA_NAME": f"{self.name}-{self.started}"}
+        replica = start(self.spec.container, self.folder / str(self.started), {**self.environment, **names})
         try:
             self._await(replica)
         except BaseException:
@@ -103,7 +59,7 @@ class Revision:
 
     def _await(self, replica: Replica) -> None:
         deadline = time.monotonic() + START_SECONDS
-        for probe in self.spec.probes:
+        for probe in self.spec.container.probes:
             while (found := ask(probe, replica.port)) is not None:
                 if not replica.is_running():
                     raise self._failure(f"the container exited with {replica.process.returncode}", replica)
@@ -181,15 +137,16 @@ class ContainerApp:
 
         Raises WorldFailure.
         """
-        spec = ContainerSpec.of(inputs)
+        spec = AppSpec.of(inputs)
         former = self._revision
         if former is not None and not spec.needs_a_revision(former.spec):
             former.spec = spec  # a replica that starts from now on has the new secrets
             return self.fqdn
         self._revisions += 1
         name = f"{self.name}--{self._revisions:07d}"
-        header = self._identities.open(Place(_system_identity(outputs), spec.identity_ids))
-        revision = Revision(name, spec, self._folder / name, self._environment(header))
+        header = self._identities.open(Place(system_identity(outputs), spec.container.identity_ids))
+        environment = platform_environment(self._identities, header, self._authority) | {"CONTAINER_APP_NAME": self.name}
+        revision = Revision(name, spec, self._folder / name, environment)
         try:
             for _ in range(min(spec.min_replicas, PROCESSES_MAX)):
                 revision.start_replica()
@@ -243,21 +200,6 @@ class ContainerApp:
                 return Answer(503, b"no replica of the app is running", {"Content-Type": "text/plain"})
             return Upstream(OWN_HOST, running[self._calls % len(running)].port)
 
-    def _environment(self, header: str) -> dict[str, str]:
-        """What the platform gives, and nothing of the deployer."""
-        search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        return {
-            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            "PATH": search,
-            "PYTHONPATH": str(CHECKOUT / "src"),  # the image is made of this checkout
-            "PYTHONUNBUFFERED": "1",
-            "CONTAINER_APP_NAME": self.name,
-            "IDENTITY_ENDPOINT": self._identities.url,
-            "IDENTITY_HEADER": header,
-            "SSL_CERT_FILE": str(self._authority.ca_file),
-            "REQUESTS_CA_BUNDLE": str(self._authority.ca_file),
-        }
-
 
 def ask(probe: Probe, port: int) -> str | None:
     """What is wrong with a probe's answer; None if nothing is."""
@@ -270,21 +212,3 @@ def ask(probe: Probe, port: int) -> str | None:
     finally:
         connection.close()
     return None if 200 <= status < 400 else f"answered {status}"
-
-
-def queue_length(connection: str, query: str) -> float:
-    """The first value that a query gives. Raises psycopg.Error."""
-    with psycopg.connect(connection, autocommit=True, connect_timeout=10) as opened:
-        row = opened.execute(query.encode()).fetchone()
-        return float(row[0] or 0) if row else 0.0
-
-
-def _system_identity(outputs: Mapping[str, Any]) -> Principal | None:
-    object_id = (outputs.get("identity") or {}).get("principalId")
-    return Principal(object_id, object_id) if object_id else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((OWN_HOST, 0))
-        return int(probe.getsockname()[1])

@@ -1,18 +1,27 @@
 """A stack of this repository as it stands in stacks/, on a subscription that is played."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+import requests
 import yaml
 
+from pipeline.leftovers import ResourceManager
+from pipeline.smoke import Smoke
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.stand_in import Azure
-from tests.stacks.project import Project
+from tests.stacks.project import Outcome, Project
 from tests.support.places import CHECKOUT
+from toolchain.places import Places
+from vision_customization.common.deploying_identity import deploying_credential
 
 PREFIX = "vision-customization:"
+
+BOOTSTRAP = ("--exclude-dependents", "--exclude", "**BlobAccess**")
 
 
 @dataclass
@@ -46,9 +55,35 @@ class Environment(Project):
         inherited = {name: value for name, value in super().environment.items() if not name.startswith(("AZURE_", "ARM_"))}
         return inherited | self.azure.environment() | self.world.environment()
 
+    def bootstrap(self) -> Outcome:
+        """As `make bootstrap`, whose options these are (test_bootstrap.py compares)."""
+        return self.run("up", "--yes", "--stack", self.stack, *BOOTSTRAP)
+
+    def smoke(self) -> int:
+        """`make smoke` with this environment, in this process; returns its exit status."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith(("AZURE_", "ARM_", "PULUMI_"))]:
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            places = Places(self.folder, self.folder / "cache")
+            return Smoke(places, self.stack, self._manager).run()
+
+    def _manager(self) -> ResourceManager:
+        assert self.world is not None
+        return ResourceManager(deploying_credential(), requests.Session(), self.world.management.url)
+
     def config(self) -> dict[str, Any]:
         """The stack's settings now, to be changed and given to `configure`."""
         return _config(self.folder / "stacks" / f"Pulumi.{self.stack}.yaml")
+
+
+class WithoutServices(Environment):
+    """Nothing runs behind the resources, as for a deployer who can't reach them; what is created takes seconds."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in super().environment.items() if name != "AZURE_STAND_IN_WORLD"}
 
 
 def declared(stack: str) -> dict[str, Any]:

@@ -46,6 +46,11 @@ _PURGE = re.compile(rf"{_DELETED_VAULT.pattern}/purge", re.IGNORECASE)
 _VAULT = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.KeyVault/vaults/(?P<name>[^/]+)", re.IGNORECASE
 )
+_SUBNET = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
+)
+_RESOURCES = re.compile(r"(?P<group>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))/resources", re.IGNORECASE)
+_VISION = "Microsoft.CognitiveServices/accounts"
 _OFFER = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
 )
@@ -89,28 +94,36 @@ class ManagementEndpoint:
                 {"error": {"code": "InvalidAuthenticationToken", "message": f"The access token is invalid: {error}."}},
                 {"WWW-Authenticate": 'Bearer authorization_uri="https://login.windows.net/"'},
             )
-        directory = self._shared.directory()
         try:
             if call.method == "POST" and (match := _RESTORE.fullmatch(call.path)):
-                _check(directory, object_id, "Microsoft.Storage/storageAccounts/restoreBlobRanges/action", match["account"])
-                wanted = json.loads(body.read())
-                try:
-                    self._restore(match["account"], wanted)
-                except NotRestorable as error:
-                    raise Refused(409, error.code, str(error)) from None
-                return Answer.of(200, {"status": "Complete", "restoreId": str(uuid.uuid4()), "parameters": wanted})
+                return self._restored(match["account"], object_id, json.loads(body.read()))
             if call.method == "POST" and (match := _PURGE.fullmatch(call.path)):
-                _check(directory, object_id, "Microsoft.KeyVault/locations/deletedVaults/purge/action", call.path)
-                found = _deleted_vault(match["name"], match["location"], directory)
-                return self._changed(vault.purge, found["properties"]["vaultId"])
+                return self._purged(call.path, object_id, match["name"], match["location"])
             if call.method == "PUT" and (match := _VAULT.fullmatch(call.path)):
-                _check(directory, object_id, "Microsoft.KeyVault/vaults/write", call.path)
-                return self._recovered(call.path, match["name"], json.loads(body.read()), directory)
-            return Answer.of(200, reply(call, object_id, directory))
+                return self._recovered(call.path, object_id, match["name"], json.loads(body.read()))
+            if call.method == "DELETE" and (account := _DELETED_ACCOUNT.fullmatch(call.path)):
+                self._purge(call.path, object_id, account["name"], account["group"])
+                return Answer(204)
+            return Answer.of(200, reply(call, object_id, self._shared.directory()))
         except Refused as refused:
             return refused.answer
 
-    def _recovered(self, path: str, name: str, wanted: Mapping[str, Any], directory: Directory) -> Answer:
+    def _restored(self, account: str, object_id: str, wanted: Mapping[str, Any]) -> Answer:
+        _check(self._shared.directory(), object_id, "Microsoft.Storage/storageAccounts/restoreBlobRanges/action", account)
+        try:
+            self._restore(account, wanted)
+        except NotRestorable as error:
+            raise Refused(409, error.code, str(error)) from None
+        return Answer.of(200, {"status": "Complete", "restoreId": str(uuid.uuid4()), "parameters": wanted})
+
+    def _purged(self, path: str, object_id: str, name: str, location: str) -> Answer:
+        directory = self._shared.directory()
+        _check(directory, object_id, "Microsoft.KeyVault/locations/deletedVaults/purge/action", path)
+        return self._changed(vault.purge, _deleted_vault(name, location, directory)["properties"]["vaultId"])
+
+    def _recovered(self, path: str, object_id: str, name: str, wanted: Mapping[str, Any]) -> Answer:
+        directory = self._shared.directory()
+        _check(directory, object_id, "Microsoft.KeyVault/vaults/write", path)
         _deleted_vault(name, wanted["location"], directory)
         if wanted["properties"].get("createMode") != "recover":
             raise Refused(400, "InvalidCreateMode", "here a vault is recovered, and not made")
@@ -124,6 +137,17 @@ class ManagementEndpoint:
         except Failure as failure:
             raise Refused(failure.status, failure.code, str(failure)) from None
         return Answer.of(200, {})
+
+    def _purge(self, path: str, object_id: str, name: str, group: str) -> None:
+        """Raises Refused where no such account was deleted, or for somebody who may not purge it."""
+        directory = self._shared.directory()
+        _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/delete", path)
+        _deleted_account(path, name, group, directory)
+        with Subscription(self._shared.folder).locked() as state:
+            for id_ in [
+                found for found in state.deleted if found.lower().endswith(f"/{group}/providers/{_VISION}/{name}".lower())
+            ]:
+                del state.deleted[id_]
 
 
 def reply(call: Call, object_id: str, directory: Directory) -> object:
@@ -142,6 +166,12 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
         _check(directory, object_id, "Microsoft.Storage/storageAccounts/read", call.path)
         accounts = [found for found in directory.of_type(STORAGE_ACCOUNT) if is_within(found.id, match["group"])]
         return {"value": [{"id": found.id, "name": found.name} for found in accounts]}
+    if _SUBNET.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Network/virtualNetworks/subnets/read", call.path)
+        return _subnet(call.path, directory)
+    if match := _RESOURCES.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", match["group"])
+        return _resources(match["group"], match["name"], directory)
     if match := _OFFER.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
         if not is_listed(match["location"]):
@@ -259,6 +289,27 @@ def _role_definition(role: str, directory: Directory) -> dict[str, object]:
             "assignableScopes": ["/"],
         },
     }
+
+
+def _subnet(subnet_id: str, directory: Directory) -> dict[str, object]:
+    found = directory.resource(subnet_id)
+    if found is None:
+        raise Refused(404, "NotFound", f"Resource {subnet_id} not found.")
+    properties = {name: found.inputs[name] for name in ("addressPrefix", "addressPrefixes") if found.inputs.get(name)}
+    delegations = [
+        {"name": delegation["name"], "properties": {"serviceName": delegation["serviceName"]}}
+        for delegation in found.inputs.get("delegations") or []
+    ]
+    return {"id": found.id, "name": found.id.rsplit("/", 1)[-1], "properties": {**properties, "delegations": delegations}}
+
+
+def _resources(group: str, name: str, directory: Directory) -> dict[str, object]:
+    """What is directly in a resource group: `Microsoft.Storage/storageAccounts/…`, not its containers."""
+    if not any(found.id.lower() == group.lower() for found in directory.of_type(RESOURCE_GROUP)):
+        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+    prefix = f"{group}/providers/".lower()
+    ids = [id_ for id_ in directory.state.get("resources") or {} if id_.lower().startswith(prefix)]
+    return {"value": [{"id": id_} for id_ in ids if id_[len(prefix) :].count("/") == 2]}
 
 
 def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:

@@ -63,6 +63,11 @@ NAME_RULES: dict[str, NameRule] = {
         "2-32 lowercase letters, digits and single hyphens that start with a letter and end with a letter or digit",
         "ContainerAppInvalidName",
     ),
+    "app:Job": NameRule(
+        r"(?!.*--)[a-z][a-z0-9-]{0,30}[a-z0-9]",
+        "2-32 lowercase letters, digits and single hyphens that start with a letter and end with a letter or digit",
+        "ContainerAppInvalidName",
+    ),
     "dbforpostgresql:Server": NameRule(
         r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
         "3-63 lowercase letters, digits and hyphens, no hyphen at either end",
@@ -86,6 +91,8 @@ NAME_RULES: dict[str, NameRule] = {
         r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_]", "2-64 letters, digits, _.- that end with a letter, digit or _"
     ),
     "network:Subnet": NameRule(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,78}[a-zA-Z0-9_])?", "1-80 letters, digits, _.-"),
+    "network:NetworkSecurityGroup": NameRule(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,78}[a-zA-Z0-9_])?", "1-80 letters, digits, _.-"),
+    "network:RouteTable": NameRule(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,78}[a-zA-Z0-9_])?", "1-80 letters, digits, _.-"),
     "network:PrivateEndpoint": NameRule(
         r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_]", "2-64 letters, digits, _.- that end with a letter, digit or _"
     ),

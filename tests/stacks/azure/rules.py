@@ -12,7 +12,15 @@ from tests.stacks.azure import vault
 from tests.stacks.azure.catalog import Kind, kind_of, parent_of, type_of
 from tests.stacks.azure.failure import Failure, Throttled
 from tests.stacks.azure.names import NAME_RULES, check_name, check_region, check_subdomain, region
-from tests.stacks.azure.network import check_firewall, check_private_endpoint, check_subnet
+from tests.stacks.azure.network import (
+    check_environment,
+    check_firewall,
+    check_link,
+    check_network,
+    check_private_endpoint,
+    check_server,
+    check_subnet,
+)
 from tests.stacks.azure.postgresql import check_new_server, check_server_change
 from tests.stacks.azure.roles import check_role_assignment, check_role_definition, check_role_definition_unused
 from tests.stacks.azure.subscription import Resource, State, same
@@ -152,10 +160,18 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
             check_public_access(resource_id, inputs, state)
         case "storage:BlobServiceProperties":
             check_restorable(resource_id, inputs, state)
+        case "network:VirtualNetwork":
+            check_network(resource_id, inputs, state)
         case "network:Subnet":
             check_subnet(resource_id, inputs, state)
         case "network:PrivateEndpoint":
             check_private_endpoint(resource_id, inputs, state)
+        case "privatedns:VirtualNetworkLink":
+            check_link(resource_id, inputs, state)
+        case "app:ManagedEnvironment":
+            check_environment(resource_id, inputs, state)
+        case "dbforpostgresql:Server":
+            check_server(resource_id, inputs, state)
         case "dbforpostgresql:FirewallRule":
             check_firewall(resource_id, state)
 

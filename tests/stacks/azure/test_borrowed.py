@@ -8,11 +8,11 @@ import pytest
 from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.provider import EmptyWorld, Provider
 from tests.stacks.azure.services import AzureWorld
+from tests.stacks.azure.their_network import PLATFORM, their_network
 
 pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process, pytest.mark.postgresql]
 
 GROUP = "contoso-vision"
-PLATFORM = "contoso-platform"
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +22,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureWorld]:
 
 
 @pytest.fixture(scope="module")
-def theirs(world: AzureWorld) -> dict[str, str]:
+def network(world: AzureWorld) -> dict[str, str]:
+    """Their network and DNS zones."""
+    return their_network(world.folder)
+
+
+@pytest.fixture(scope="module")
+def theirs(world: AzureWorld, network: dict[str, str]) -> dict[str, str]:
     """What the platform team has made: ids by what they are called in the settings."""
     provider = Provider(world.folder, EmptyWorld())
 
     def made(resource_type: str, **inputs: Any) -> str:  # noqa: ANN401
         return provider.create(f"azure-native:{resource_type}", {"location": "eastus", **inputs})[0]
 
-    for group in (GROUP, PLATFORM):
-        made("resources:ResourceGroup", resourceGroupName=group)
+    made("resources:ResourceGroup", resourceGroupName=GROUP)
     inside: dict[str, Any] = {"resourceGroupName": PLATFORM}
     return {
         "logWorkspace": made(
@@ -42,12 +47,15 @@ def theirs(world: AzureWorld) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def stack(world: AzureWorld, theirs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def stack(
+    world: AzureWorld, theirs: dict[str, str], network: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Environment:
     stack = Environment.of(tmp_path_factory.mktemp("borrowed"), "dev", world, {}, textile={})
     config = stack.config()
     config["models"] = {}
     config["azure"] |= {name: {"existing": id_} for name, id_ in theirs.items()}
     config["azure"] |= {"resourceGroup": {"existing": GROUP}, "registry": "contoso.azurecr.io"}
+    config["azure"] |= {"privateNetwork": True, "network": {"existing": network}}
     stack.configure(config)
     return stack
 
@@ -72,6 +80,8 @@ def test_one_missing_right_is_named_before_anything_is_made(stack: Environment, 
 
 
 def test_it_comes_up_among_theirs(stack: Environment, theirs: dict[str, str]) -> None:
+    before = {id_: found["inputs"] for id_, found in stack.azure.resources().items()}
+    stack.bootstrap().succeeded()
     stack.up().succeeded()
     stack.preview("--expect-no-changes").succeeded()
     made = stack.azure.resources()
@@ -82,12 +92,14 @@ def test_it_comes_up_among_theirs(stack: Environment, theirs: dict[str, str]) ->
         if "7f951dda-4ed3-4680-a7ca-43fe172d538d" in found["inputs"]["roleDefinitionId"]
     ]
     assert pulls == [theirs["containerRegistry"]]
+    assert {id_: made[id_]["inputs"] for id_ in before} == before
 
 
-def test_destroy_leaves_everything_of_theirs(stack: Environment, theirs: dict[str, str]) -> None:
+def test_destroy_leaves_everything_of_theirs(stack: Environment, theirs: dict[str, str], network: dict[str, str]) -> None:
     stack.destroy().succeeded()
-    left = {id_ for id_ in stack.azure.resources() if "/providers/" in id_}
-    assert left == set(theirs.values())
+    left = {id_ for id_ in stack.azure.resources() if "/providers/" in id_ and "/virtualNetworkLinks/" not in id_}
+    assert left == {*theirs.values(), *network.values()}
+    assert len(stack.azure.resources("privatedns:VirtualNetworkLink")) == 4
 
 
 def test_a_caller_with_rights_in_one_group_alone(

@@ -70,8 +70,12 @@ def dev(folder: Path, world: AzureWorld) -> Environment:
 
 @pytest.fixture(scope="module")
 def staging(dev: Environment, world: AzureWorld) -> Environment:
+    """`staging`, with workers as a job."""
     gate = {"require": {"accuracyTop1": 0.7}}
     staging = Environment.of(dev.folder, "staging", world, {"textile-test": dataset("test.json")}, textile=gate)
+    config = staging.config()
+    config["azure"]["engine"]["workers"] = "job"
+    staging.configure(config)
     staging.up().succeeded()
     return staging
 
@@ -80,6 +84,7 @@ def staging(dev: Environment, world: AzureWorld) -> Environment:
 def prod(staging: Environment, world: AzureWorld) -> Environment:
     gate = {"require": {"accuracyTop1": 0.8}}
     prod = Environment.of(staging.folder, "prod", world, {"textile-test": dataset("test.json")}, textile=gate)
+    prod.bootstrap().succeeded()
     prod.up().succeeded()
     return prod
 
@@ -174,6 +179,23 @@ def test_the_policies_are_kept(environment: Environment) -> None:
     exported = environment.run("stack", "export", "--stack", environment.stack).succeeded().output
     config = json.loads((CHECKOUT / "policy" / "config" / f"{environment.stack}.json").read_text())
     assert [str(violation) for violation in violations_of(json.loads(exported), config) if violation.level == "mandatory"] == []
+
+
+def test_the_estimate_counts_what_is_there(environment: Environment) -> None:
+    """`make cost` runs the program with mocks: it declares the very resources that the update has made."""
+    program = (
+        "import sys; from pathlib import Path; from pipeline.declared import declared_resources; "
+        "print(*sorted(f'{one.type} {one.name}' for one in declared_resources(sys.argv[1], Path(sys.argv[2]))), sep='\\n')"
+    )
+    command = [sys.executable, "-c", program, environment.stack, str(environment.folder)]
+    declared = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
+    exported = json.loads(environment.run("stack", "export", "--stack", environment.stack).succeeded().output)
+    made = [
+        f"{one['type'].removeprefix('azure-native:')} {one['urn'].rsplit('::', 1)[-1]}"
+        for one in exported["deployment"]["resources"]
+        if one["type"].startswith("azure-native:")
+    ]
+    assert declared == sorted(made)
 
 
 @pytest.mark.usefixtures("trusting")
@@ -298,9 +320,9 @@ def test_a_deleted_vision_account_blocks_its_name_until_it_is_restored(dev: Envi
     refused = dev.preview().failed().output
     assert "was deleted, which blocks its name for 48 hours. Set `azure.restore: true`" in refused
     assert "Traceback" not in refused
-    config = dev.config()
-    config["azure"]["restore"] = True
-    config |= {"datasets": {}, "models": {}}
+    declared = dev.config()
+    declared["azure"]["restore"] = True
+    config = declared | {"datasets": {}, "models": {}}
     dev.configure(config)
     dev.up().succeeded()
     # The next update takes the flag out of the account's request, where Azure would refuse it.
@@ -309,3 +331,16 @@ def test_a_deleted_vision_account_blocks_its_name_until_it_is_restored(dev: Envi
     dev.up().succeeded()
     dev.preview(NOTHING_CHANGED).succeeded()
     dev.destroy().succeeded()
+    dev.configure(declared)
+
+
+def test_a_smoke_test_leaves_nothing(dev: Environment, capfd: pytest.CaptureFixture[str]) -> None:
+    """`make smoke`, which restores dev's deleted account and purges it in the end."""
+    status, said = dev.smoke(), capfd.readouterr().out
+    assert status == 0, said
+    steps = re.findall(r"^  (\S.*?)  +[\d.]+ (?:s|min)\b.*", said, re.MULTILINE)
+    assert steps == ["up", "model", "analyze", "no changes", "no drift", "destroy", "nothing left", "purge"]
+    assert "textile: circle" in said
+    assert "1 deleted Vision account purged" in said
+    assert dev.azure.resources() == {}
+    assert not [id_ for id_ in dev.azure.deleted() if "/vision-dev/" in id_]

@@ -18,12 +18,41 @@ ZONE = f"{GROUP}/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows
 
 PROGRAM: list[tuple[str, Values]] = [
     ("resources:ResourceGroup", {"resourceGroupName": "vision", "location": "eastus"}),
-    ("network:VirtualNetwork", {"virtualNetworkName": "vision", "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}),
+    (
+        "network:VirtualNetwork",
+        {
+            "virtualNetworkName": "vision",
+            "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "subnets": [{"name": "endpoints", "addressPrefix": "10.0.2.0/27"}],
+        },
+    ),
+    ("network:RouteTable", {"routeTableName": "to-the-firewall"}),
+    (
+        "network:NetworkSecurityGroup",
+        {
+            "networkSecurityGroupName": "vision-apps",
+            "securityRules": [
+                {
+                    "name": "https",
+                    "priority": 100,
+                    "direction": "Inbound",
+                    "access": "Allow",
+                    "protocol": "Tcp",
+                    "sourceAddressPrefix": "VirtualNetwork",
+                    "sourcePortRange": "*",
+                    "destinationAddressPrefix": "10.0.0.0/23",
+                    "destinationPortRanges": ["443", "31443"],
+                }
+            ],
+        },
+    ),
     (
         "network:Subnet",
         {
             "virtualNetworkName": "vision",
             "subnetName": "apps",
+            "networkSecurityGroup": {"id": f"{GROUP}/Microsoft.Network/networkSecurityGroups/vision-apps"},
+            "routeTable": {"id": f"{GROUP}/Microsoft.Network/routeTables/to-the-firewall"},
             "addressPrefix": "10.0.0.0/23",
             "delegations": [{"name": "apps", "serviceName": "Microsoft.App/environments"}],
         },
@@ -94,6 +123,7 @@ PROGRAM: list[tuple[str, Values]] = [
         {
             "environmentName": "vision",
             "vnetConfiguration": {"infrastructureSubnetId": f"{NETWORK}/subnets/apps", "internal": False},
+            "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
         },
     ),
     (
@@ -129,6 +159,19 @@ PROGRAM: list[tuple[str, Values]] = [
         },
     ),
     ("monitor:ActionGroup", {"actionGroupName": "on-call", "groupShortName": "on-call", "enabled": True, "location": "Global"}),
+    (
+        "app:Job",
+        {
+            "jobName": "worker",
+            "environmentId": f"{GROUP}/Microsoft.App/managedEnvironments/vision",
+            "configuration": {
+                "triggerType": "Event",
+                "replicaTimeout": 3600,
+                "eventTriggerConfig": {"scale": {"maxExecutions": 2, "rules": [{"name": "jobs", "type": "postgresql"}]}},
+            },
+            "template": {"containers": [{"name": "worker", "image": "registry/engine", "args": ["worker", "--once"]}]},
+        },
+    ),
     (
         "monitor:ScheduledQueryRule",
         {
@@ -166,7 +209,7 @@ PROGRAM: list[tuple[str, Values]] = [
         "network:PrivateEndpoint",
         {
             "privateEndpointName": "blobs",
-            "subnet": {"id": f"{NETWORK}/subnets/apps"},
+            "subnet": {"id": f"{NETWORK}/subnets/endpoints"},
             "privateLinkServiceConnections": [{"name": "blobs", "privateLinkServiceId": STORAGE, "groupIds": ["blob"]}],
         },
     ),

@@ -15,6 +15,7 @@ from azure.mgmt.authorization import AuthorizationManagementClient
 from tests.stacks.azure.directory import CALLER_CLIENT_ID, CALLER_OBJECT_ID, SUBSCRIPTION_ID, TENANT_ID, write_scenario
 from tests.stacks.azure.identity import Place
 from tests.stacks.azure.services import AzureWorld
+from tests.stacks.azure.subscription import Subscription
 from tests.stacks.azure.written_state import CONTAINER, GROUP, IDENTITY, READER, State
 from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.capabilities import Found, NotOffered, check_capabilities
@@ -144,6 +145,53 @@ def test_a_place_gives_tokens_of_its_identities_only(
         credential().get_token("https://storage.azure.com/.default")
 
 
+def test_the_resources_of_a_group_are_listed(management: AuthorizationManagementClient, world: AzureWorld) -> None:
+    """Those directly in it; a group that is not there is not found."""
+    token = management._config.credential.get_token("https://management.azure.com/.default").token
+    address = f"{world.management.url}{GROUP}/resources?api-version=2021-04-01"
+    listed = requests.get(
+        address, headers={"Authorization": f"Bearer {token}"}, verify=str(world.authority.ca_file), timeout=10
+    )
+    kinds = {one["id"].removeprefix(f"{GROUP}/providers/").rsplit("/", 1)[0] for one in listed.json()["value"]}
+    assert "Microsoft.Storage/storageAccounts" in kinds
+    assert not any("blobServices" in kind for kind in kinds)
+    gone = requests.get(
+        address.replace(GROUP, f"{SUBSCRIPTION}/resourceGroups/none"),
+        headers={"Authorization": f"Bearer {token}"},
+        verify=str(world.authority.ca_file),
+        timeout=10,
+    )
+    assert (gone.status_code, gone.json()["error"]["code"]) == (404, "ResourceGroupNotFound")
+
+
+def test_a_deleted_account_is_purged_by_who_may(
+    management: AuthorizationManagementClient, world: AzureWorld, caller: Callable[..., None]
+) -> None:
+    token = management._config.credential.get_token("https://management.azure.com/.default").token
+    account = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/gone"
+    with Subscription(world.folder).locked() as state:
+        state.deleted[account] = {"type": "azure-native:cognitiveservices:Account", "inputs": {}, "outputs": {}}
+    name = GROUP.rsplit("/", 1)[-1]
+    deleted = (
+        f"{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus/resourceGroups/{name}/deletedAccounts/gone"
+    )
+
+    def send(method: str) -> int:
+        return requests.request(
+            method,
+            f"{world.management.url}{deleted}?api-version=2023-05-01",
+            headers={"Authorization": f"Bearer {token}"},
+            verify=str(world.authority.ca_file),
+            timeout=10,
+        ).status_code
+
+    caller("*", but=("Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/delete",))
+    assert (send("DELETE"), send("GET")) == (403, 200)
+    caller("*")
+    assert (send("DELETE"), send("GET"), send("DELETE")) == (204, 404, 404)
+    assert account not in Subscription(world.folder).state().deleted
+
+
 SERVER_ID = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision"
 LARGE = DatabaseSize("Standard_D2ds_v5", "GeneralPurpose", 64, high_availability="ZoneRedundant")
 
@@ -197,6 +245,7 @@ def test_a_server_keeps_what_its_region_offers_no_longer(check: Callable[..., Fo
         "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
         "highAvailability": {"mode": "ZoneRedundant"},
         "storage": {"storageSizeGB": 128},
+        "network": {"delegatedSubnetResourceId": "/subnets/database"},
     }
     state.add("azure-native:dbforpostgresql:Server", SERVER_ID, {}, outputs)
     assert check("eastus", LARGE) == Found(128)

@@ -19,11 +19,26 @@ def scaled(**scale: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return app(template={"containers": [{}], "scale": scale})
 
 
+def job(**configuration: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """The inputs of an event-driven job with one container."""
+    event = {"triggerType": "Event", "replicaTimeout": 60, "eventTriggerConfig": {"scale": {"maxExecutions": 2}}}
+    return {"environmentId": "/subscriptions/s/…", "configuration": event | configuration, "template": {"containers": [{}]}}
+
+
 SERVER: dict[str, Any] = {
     "administratorLogin": "vision",
     "administratorLoginPassword": "Correct-horse-7",
     "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
     "storage": {"storageSizeGB": 32},
+}
+RULE: dict[str, Any] = {
+    "name": "https",
+    "priority": 100,
+    "direction": "Inbound",
+    "sourceAddressPrefix": "*",
+    "sourcePortRange": "*",
+    "destinationAddressPrefix": "*",
+    "destinationPortRanges": ["443"],
 }
 ALERT: dict[str, Any] = {"scopes": ["/subscriptions/s/…"], "criteria": {"allOf": [{}]}}
 VISION: dict[str, Any] = {"kind": "ComputerVision", "sku": {"name": "S1"}}
@@ -40,9 +55,16 @@ VISION: dict[str, Any] = {"kind": "ComputerVision", "sku": {"name": "S1"}}
         ("app:ContainerApp", app({"resources": {"cpu": 2, "memory": "4Gi"}, "env": [{"name": "KEY", "secretRef": "key"}]})),
         ("app:ContainerApp", app({"resources": {"cpu": 8, "memory": "16Gi"}}, workloadProfileName="dedicated")),
         ("app:ContainerApp", scaled(minReplicas=0, maxReplicas=3, rules=[{"name": "queue", "custom": {}}])),
+        ("app:Job", job()),
+        ("app:Job", job(triggerType="Manual", eventTriggerConfig=None, manualTriggerConfig={"parallelism": 1})),
+        (
+            "app:ManagedEnvironment",
+            {"location": "Sweden Central", "workloadProfiles": [{"workloadProfileType": "Consumption-GPU-NC8as-T4"}]},
+        ),
         ("dbforpostgresql:Server", SERVER),
         ("dbforpostgresql:Server", {"authConfig": {"passwordAuth": "Disabled"}}),
         ("dbforpostgresql:FirewallRule", {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}),
+        ("network:NetworkSecurityGroup", {"securityRules": [RULE, RULE | {"direction": "Outbound"}]}),
         ("monitor:ScheduledQueryRule", ALERT | {"windowSize": "PT1H", "evaluationFrequency": "PT15M"}),
     ],
 )
@@ -75,6 +97,22 @@ def test_what_azure_takes(resource_type: str, inputs: dict[str, Any]) -> None:
         ("app:ContainerApp", app(configuration={"secrets": [{"name": "key"}]}), "ContainerAppSecretInvalid"),
         ("app:ContainerApp", scaled(minReplicas=3, maxReplicas=2), "ContainerAppInvalidScale"),
         ("app:ContainerApp", scaled(rules=[{"name": "queue"}]), "ContainerAppInvalidScaleRule"),
+        ("app:Job", job(triggerType="Manual"), "ContainerAppJobInvalidTrigger"),
+        ("app:Job", job(eventTriggerConfig=None), "ContainerAppJobInvalidTrigger"),
+        ("app:Job", job(replicaTimeout=0), "ContainerAppJobInvalidReplicaTimeout"),
+        ("app:Job", job(eventTriggerConfig={"scale": {"minExecutions": 3, "maxExecutions": 2}}), "ContainerAppInvalidScale"),
+        ("app:Job", job(eventTriggerConfig={"scale": {"rules": [{"name": "jobs"}]}}), "ContainerAppInvalidScaleRule"),
+        ("app:Job", job() | {"template": {}}, "ContainerAppContainersRequired"),
+        (
+            "app:ManagedEnvironment",
+            {"location": "East US", "workloadProfiles": [{"name": "gpu", "workloadProfileType": "Consumption-GPU-NC8as-T4"}]},
+            "WorkloadProfileTypeNotSupported",
+        ),
+        (
+            "app:ContainerApp",
+            app({"resources": {"cpu": 16, "memory": "56Gi"}}, workloadProfileName="NC8as-T4"),
+            "ContainerAppInvalidResourceTotal",
+        ),
         ("dbforpostgresql:Server", SERVER | {"sku": {"name": "Standard_D2s_v3", "tier": "Burstable"}}, "InvalidParameterValue"),
         ("dbforpostgresql:Server", SERVER | {"highAvailability": {"mode": "SameZone"}}, "HANotSupportedForBurstableTier"),
         ("dbforpostgresql:Server", SERVER | {"storage": {"storageSizeGB": 40}}, "InvalidParameterValue"),
@@ -84,6 +122,14 @@ def test_what_azure_takes(resource_type: str, inputs: dict[str, Any]) -> None:
         ("dbforpostgresql:Server", SERVER | {"network": {"delegatedSubnetResourceId": "x"}}, "InvalidParameterValue"),
         ("dbforpostgresql:FirewallRule", {"startIpAddress": "::1", "endIpAddress": "::1"}, "InvalidParameterValue"),
         ("dbforpostgresql:FirewallRule", {"startIpAddress": "10.0.0.2", "endIpAddress": "10.0.0.1"}, "InvalidParameterValue"),
+        ("network:NetworkSecurityGroup", {"securityRules": [RULE | {"priority": 99}]}, "SecurityRuleInvalidPriority"),
+        ("network:NetworkSecurityGroup", {"securityRules": [RULE, RULE | {"name": "http"}]}, "SecurityRuleConflict"),
+        (
+            "network:NetworkSecurityGroup",
+            {"securityRules": [RULE | {"sourceAddressPrefix": None}]},
+            "SecurityRuleInvalidAddressPrefix",
+        ),
+        ("network:NetworkSecurityGroup", {"securityRules": [RULE | {"sourcePortRange": None}]}, "SecurityRuleInvalidPortRange"),
         ("monitor:DiagnosticSetting", {"logs": [{}]}, "BadRequest"),
         ("monitor:DiagnosticSetting", {"workspaceId": "x"}, "BadRequest"),
         ("monitor:ActionGroup", {"groupShortName": "far too long a name", "location": "Global"}, "InvalidGroupShortName"),

@@ -157,7 +157,7 @@ def _found(url: str, directory: Directory) -> tuple[Resource | None, Resource | 
 
 
 def _is_reached(vault: Resource, directory: Directory) -> bool:
-    """Container Apps is no trusted service of Key Vault: a closed vault needs a private endpoint whose name resolves."""
+    """Key Vault does not trust Container Apps: a closed vault needs a private endpoint whose name resolves."""
     properties = vault.inputs["properties"]
     is_open = str(properties.get("publicNetworkAccess", "Enabled")).lower() == "enabled"
     if is_open and (properties.get("networkAcls") or {}).get("defaultAction", "Allow") == "Allow":

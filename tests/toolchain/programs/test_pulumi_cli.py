@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,13 @@ def test_the_pins_agree() -> None:
     assert f"github.com/pulumi/pulumi/pkg/v3 v{pulumi_cli.VERSION}" in go_mod
     assert f"\ngo {'.'.join(map(str, pulumi_build.LEAST_GO))}\n" in go_mod
     assert f"\npulumi=={pulumi_cli.VERSION} " in (places.checkout / "requirements.lock").read_text()
+
+
+def test_who_installs_the_package_may_have_any_later_release() -> None:
+    """A program of somebody else has other packages of Pulumi, which may need a newer one."""
+    project = tomllib.loads((find_places().checkout / "pyproject.toml").read_text())["project"]
+    [allowed] = [package for package in project["dependencies"] if package.startswith("pulumi>")]
+    assert allowed == f"pulumi>={pulumi_cli.VERSION.removesuffix('.0')},<4"
 
 
 def test_the_launchers_are_there_and_the_cli_says_its_version() -> None:

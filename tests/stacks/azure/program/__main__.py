@@ -6,8 +6,9 @@ import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, operationalinsights, resources, storage
 
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
+from vision_customization.components.azure.existing_network import BLOB_ZONE, VISION_ZONE
 from vision_customization.components.azure.key_vault import KeyVault, KeyVaultArgs, once_readable
-from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
+from vision_customization.components.azure.network import PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 

@@ -1,0 +1,94 @@
+"""The resources in Azure that a stack's file declares: the program itself runs, with Pulumi's mocks in place of Azure.
+
+What somebody else owns (`existing`) is not among them, since the program does not make it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml  # type: ignore[import-untyped]
+
+from pipeline.cost import Billable
+
+PROJECT = "vision-customization"
+
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+_KNOWN_TO_AZURE: Mapping[str, Mapping[str, Any]] = {
+    "app:ContainerApp": {"configuration": {"ingress": {"fqdn": "engine.example.org"}}},
+    "app:ManagedEnvironment": {"defaultDomain": "example.org", "staticIp": "192.0.2.1"},
+    "authorization:ClientConfig": {"clientId": _NOBODY, "objectId": _NOBODY, "subscriptionId": _NOBODY, "tenantId": _NOBODY},
+    "cognitiveservices:Account": {
+        "identity": {"principalId": _NOBODY},
+        "properties": {"endpoint": "https://vision.example.org/"},
+    },
+    "dbforpostgresql:Server": {"fullyQualifiedDomainName": "database.example.org"},
+    "keyvault:Secret": {"properties": {"secretUriWithVersion": "https://vault.example.org/secrets/it/1"}},
+    "managedidentity:UserAssignedIdentity": {"principalId": _NOBODY, "clientId": _NOBODY},
+    "operationalinsights:Workspace": {"customerId": _NOBODY},
+    "storage:StorageAccount": {"primaryEndpoints": {"blob": "https://account.blob.core.windows.net/"}},
+}
+"""Outputs that the program computes with, by the type of a resource, whether the program makes it or looks it up."""
+
+
+class NotInAzure(Exception):
+    """The stack has no file, or runs elsewhere. The message says which."""
+
+
+class _Mocks(pulumi.runtime.Mocks):
+    def __init__(self) -> None:
+        self.made: list[Billable] = []
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        package, _, kind = args.typ.partition(":")
+        if package != "azure-native":
+            # What those of ours compute: the value of a generated key, and the size that Azure says the disk has.
+            disk = {"storage_gb": (args.inputs.get("database") or {}).get("storage_gb")}
+            return args.name, {**args.inputs, "value": "unknown", **disk}
+        if not args.resource_id:
+            self.made.append(Billable(args.name, kind, args.inputs))
+        name = args.inputs.get("accountName") or args.inputs.get("resourceGroupName") or args.name
+        return f"/subscriptions/{_NOBODY}/resourceGroups/it/providers/{kind}/{args.name}", {
+            "name": name,
+            **_KNOWN_TO_AZURE.get(kind, {}),
+        }
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        # `azure-native:managedidentity:getUserAssignedIdentity` looks up a `managedidentity:UserAssignedIdentity`.
+        return dict(_KNOWN_TO_AZURE.get(args.token.removeprefix("azure-native:").replace(":get", ":"), {})), []
+
+
+def declared_resources(stack: str, checkout: Path) -> list[Billable]:
+    """The resources in Azure of the stack's file. Call it once in a process: Pulumi's mocks are global.
+
+    Raises:
+        NotInAzure: there is no such file, or its platform is another.
+        pulumi.RunError: the settings are invalid.
+    """
+    file = checkout / "stacks" / f"Pulumi.{stack}.yaml"
+    if not file.is_file():
+        raise NotInAzure(f"{file} does not exist. Name a stack that has a file: make cost STACK=dev")
+    written = yaml.safe_load(file.read_text("utf-8")).get("config", {})
+    # Datasets and models are not resources of Azure; what they cost is the time of workers.
+    config = {key: value for key, value in written.items() if key in (f"{PROJECT}:platform", f"{PROJECT}:azure")}
+    if config.get(f"{PROJECT}:platform") != "azure":
+        raise NotInAzure(f"The stack {stack} runs on this machine, where nothing is billed")
+    os.environ["PULUMI_CONFIG"] = json.dumps(
+        {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    )
+    mocks = _Mocks()
+    asyncio.set_event_loop(loop := asyncio.new_event_loop())
+    pulumi.runtime.set_mocks(mocks, project=PROJECT, stack=stack, preview=True)
+
+    def program() -> None:
+        runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
+
+    loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
+    return mocks.made

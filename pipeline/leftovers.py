@@ -1,0 +1,150 @@
+"""What a stack made in Azure, from its state, and what is left of it after a destroy: asked of Azure Resource Manager."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import requests
+    from azure.core.credentials import TokenCredential
+
+MANAGEMENT = "https://management.azure.com"
+GROUPS_VERSION = "2021-04-01"
+ACCOUNTS_VERSION = "2023-05-01"
+
+_GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)
+
+
+class AzureRefused(Exception):
+    """Azure Resource Manager did not answer as expected. The message says what was asked, and what it said."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """ARM ids of what a stack made: `resources`, with its `groups`, and the places where its deleted accounts wait."""
+
+    groups: frozenset[str]
+    resources: frozenset[str]
+    purgeable: tuple[str, ...]
+
+
+class Manager(Protocol):
+    """Azure Resource Manager, as far as it is needed here. An answer is None if there is no such thing."""
+
+    def get(self, path: str, version: str) -> Mapping[str, Any] | None: ...
+
+    def delete(self, path: str, version: str) -> None: ...
+
+
+def made_by(exported: Mapping[str, Any]) -> Made:
+    """What `pulumi stack export` says that the stack made."""
+    found = [
+        resource
+        for resource in (exported.get("deployment") or {}).get("resources") or []
+        if str(resource.get("type", "")).startswith("azure-native:") and not resource.get("external")
+    ]
+    ids = {str(resource["id"]): resource for resource in found if str(resource.get("id", "")).startswith("/subscriptions/")}
+    groups = frozenset(id_ for id_, resource in ids.items() if resource["type"] == "azure-native:resources:ResourceGroup")
+    accounts = [
+        (id_, str((resource.get("outputs") or {}).get("location", "")))
+        for id_, resource in ids.items()
+        if resource["type"] == "azure-native:cognitiveservices:Account"
+    ]
+    return Made(groups, frozenset(ids), tuple(_deleted_account(id_, location) for id_, location in accounts))
+
+
+def left(made: Made, manager: Manager) -> list[str]:
+    """The ids of what is still there: whole groups of the stack's own, and its resources in the groups of others."""
+    ours = {id_.lower() for id_ in made.resources}
+    groups = sorted({found[0] for id_ in made.resources if (found := _GROUP.match(id_))}, key=str.lower)
+    there = []
+    for group in {group.lower(): group for group in groups}.values():
+        listed = manager.get(f"{group}/resources", GROUPS_VERSION)
+        if listed is None:
+            continue
+        if group.lower() in {own.lower() for own in made.groups}:
+            there.append(group)
+        there += [str(one["id"]) for one in listed.get("value", []) if str(one["id"]).lower() in ours]
+    return there
+
+
+def wait_until_gone(
+    made: Made, manager: Manager, *, timeout_seconds: float = 900, sleep: Callable[[float], None] = time.sleep
+) -> list[str]:
+    """What is left after at most that time: Azure deletes some resources after it has answered that it did."""
+    ends = time.monotonic() + timeout_seconds
+    while (there := left(made, manager)) and time.monotonic() < ends:
+        sleep(10)
+    return there
+
+
+def purge(
+    made: Made, manager: Manager, *, timeout_seconds: float = 300, sleep: Callable[[float], None] = time.sleep
+) -> list[str]:
+    """Purge the deleted accounts, which would block their names for 48 hours; returns their ids.
+
+    Raises:
+        AzureRefused: one is still there after that time.
+    """
+    purged = []
+    for path in made.purgeable:
+        if manager.get(path, ACCOUNTS_VERSION) is None:
+            continue
+        manager.delete(path, ACCOUNTS_VERSION)
+        ends = time.monotonic() + timeout_seconds
+        while manager.get(path, ACCOUNTS_VERSION) is not None:
+            if time.monotonic() >= ends:
+                raise AzureRefused(f"{path} is still there {timeout_seconds:.0f} s after it was purged")
+            sleep(5)
+        purged.append(path)
+    return purged
+
+
+def _deleted_account(account: str, location: str) -> str:
+    """Where a deleted account waits: cognitiveservices, DeletedAccounts_Get (azure-rest-api-specs, stable/2023-05-01)."""
+    subscription, _, rest = account.partition("/resourceGroups/")
+    group, name = rest.split("/", 1)[0], account.rsplit("/", 1)[-1]
+    region = location.replace(" ", "").lower()
+    return (
+        f"{subscription}/providers/Microsoft.CognitiveServices/locations/{region}/resourceGroups/{group}/deletedAccounts/{name}"
+    )
+
+
+class ResourceManager:
+    """Azure Resource Manager, asked as an identity."""
+
+    def __init__(self, credential: TokenCredential, session: requests.Session, endpoint: str = MANAGEMENT) -> None:
+        self._credential, self._session, self._endpoint = credential, session, endpoint
+
+    def get(self, path: str, version: str) -> Mapping[str, Any] | None:
+        answer = self._send("GET", path, version)
+        return None if answer.status_code == 404 else dict(answer.json())
+
+    def delete(self, path: str, version: str) -> None:
+        self._send("DELETE", path, version)
+
+    def _send(self, method: str, path: str, version: str) -> requests.Response:
+        """Raises AzureRefused for anything but success and 404."""
+        token = self._credential.get_token(f"{MANAGEMENT}/.default").token
+        answer = self._session.request(
+            method,
+            f"{self._endpoint}{path}",
+            params={"api-version": version},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+        )
+        if not answer.ok and answer.status_code != 404:
+            raise AzureRefused(f"{method} {path} was answered with {answer.status_code}: {_said(answer)}")
+        return answer
+
+
+def _said(answer: requests.Response) -> str:
+    try:
+        error = answer.json()["error"]
+        return f"{error['code']}: {error['message']}"
+    except (ValueError, LookupError, TypeError):
+        return answer.reason

@@ -1,0 +1,182 @@
+"""`make smoke`: brings a stack up in Azure, uses it, takes it down, and looks for what is left. Says what each step took.
+
+It destroys what it made, also after a failure and after Ctrl-C; with `--keep` it leaves everything. It begins with nothing: a
+stack that has resources is refused, since the end would destroy them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.leftovers import AzureRefused, Made, Manager, made_by, purge, wait_until_gone
+from toolchain.commands import duration, say
+from toolchain.places import Places
+from toolchain.stacks import show
+from vision_customization.common.errors import VisionError
+from vision_customization.customization.client.client import VisionClient
+
+INTERRUPTED = 130
+
+
+class SmokeFailed(Exception):
+    """A step did not do what it should. The message says what it did."""
+
+
+@dataclass
+class Smoke:
+    """One run with one stack.
+
+    Attributes:
+        options: for `pulumi up`, such as the policy pack.
+        manager: opens Azure Resource Manager as the deploying identity.
+    """
+
+    places: Places
+    stack: str
+    manager: Callable[[], Manager]
+    options: Sequence[str] = ()
+    keep: bool = False
+    took: list[tuple[str, float, str]] = field(default_factory=list)
+    made: Made | None = None
+
+    def run(self) -> int:
+        """Returns 0, 1 after a failure, or 130 after Ctrl-C."""
+        try:
+            self._refuse_what_is_there()
+        except SmokeFailed as error:
+            print(f"smoke: {error}", file=sys.stderr)
+            return 1
+        status = self._guarded(self._use)
+        if self.keep:
+            say(f"smoke: kept, as you asked. Take it down with `make down STACK={self.stack}`")
+        else:
+            status = self._guarded(self._remove) or status
+        self._report(status)
+        return status
+
+    def _use(self) -> None:
+        """From nothing to a published model that answers."""
+        with self._step("up"):
+            self._pulumi("up", "--yes", "--suppress-outputs", *self.options)
+        outputs = self._outputs()
+        with self._step("model") as said:
+            said(self._trained(outputs))
+        with self._step("analyze") as said:
+            said(self._analyzed(outputs))
+        with self._step("no changes"):
+            self._pulumi("preview", "--expect-no-changes", *self.options)
+        with self._step("no drift"):
+            self._pulumi("refresh", "--preview-only", "--expect-no-changes")
+
+    def _remove(self) -> None:
+        """What was made is read first: after a destroy the state no longer says it."""
+        self.made = made_by(self._exported())
+        with self._step("destroy"):
+            self._pulumi("destroy", "--yes")
+        manager = self.manager()
+        with self._step("nothing left") as said:
+            there = wait_until_gone(self.made, manager)
+            if there:
+                raise SmokeFailed(f"these are still there: {', '.join(there)}. Delete them by hand")
+            said(f"{len(self.made.resources)} resources are gone")
+        with self._step("purge") as said:
+            purged = purge(self.made, manager)
+            said(f"{len(purged)} deleted Vision account{'' if len(purged) == 1 else 's'} purged")
+
+    def _refuse_what_is_there(self) -> None:
+        there = made_by(self._exported()).resources
+        if there:
+            raise SmokeFailed(
+                f"the stack {self.stack} has {len(there)} resources in Azure, which the end of this run would destroy. Use a "
+                f"stack that is not deployed, or take it down first: make down STACK={self.stack}"
+            )
+
+    def _trained(self, outputs: Mapping[str, Any]) -> str:
+        models = outputs.get("models") or {}
+        bad = [name for name, model in models.items() if model.get("status") != "succeeded"]
+        if not models or bad:
+            raise SmokeFailed(f"not every model has succeeded: {', '.join(bad) or 'the stack declares none'}")
+        return "; ".join(f"{name} {show.performance_text(model.get('performance'))}".strip() for name, model in models.items())
+
+    def _analyzed(self, outputs: Mapping[str, Any]) -> str:
+        """Ask each published model about an image of its test dataset; the answer must name a tag of that dataset."""
+        answers = []
+        with VisionClient(outputs["endpoint"], outputs["key"]) as client:
+            for name, model in (outputs.get("models") or {}).items():
+                if not model.get("publishedName"):
+                    continue
+                image = show.image_to_try(self.places, self.stack, name)
+                if image is None:
+                    raise SmokeFailed(f"no image to try {name} with: it has no evaluationDataset in this checkout")
+                answer = client.analyze(model["publishedName"], (self.places.checkout / image).read_bytes()).custom_model_result
+                tags = answer.tags_result.values if answer and answer.tags_result else []
+                objects = answer.objects_result.values if answer and answer.objects_result else []
+                if not tags and not objects:
+                    raise SmokeFailed(f"the published model {model['publishedName']} found nothing in {image}")
+                answers.append(f"{model['publishedName']}: {tags[0].name if tags else f'{len(objects)} objects'}")
+        if not answers:
+            raise SmokeFailed("the stack publishes no model, so none can be asked")
+        return "; ".join(answers)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
+        say(f"smoke: {name} …")
+        begun, found = time.monotonic(), [""]
+        outcome = "failed"
+        try:
+            yield lambda text: found.__setitem__(0, text)
+            outcome = found[0] or "done"
+        finally:
+            self.took.append((name, time.monotonic() - begun, outcome))
+
+    def _guarded(self, steps: Callable[[], None]) -> int:
+        try:
+            steps()
+        except KeyboardInterrupt:
+            print("\nsmoke: interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except (SmokeFailed, AzureRefused, VisionError) as error:
+            print(f"smoke: {error}", file=sys.stderr)
+            return 1
+        return 0
+
+    def _report(self, status: int) -> None:
+        width = max((len(name) for name, _, _ in self.took), default=0)
+        say("")
+        for name, seconds, outcome in self.took:
+            say(f"  {name.ljust(width)}  {duration(seconds):>12}  {outcome}")
+        say(f"smoke: {'passed' if status == 0 else 'FAILED'} for stack {self.stack}")
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [str(self.places.programs / "pulumi"), *arguments, "--stack", self.stack]
+
+    def _pulumi(self, *arguments: str) -> None:
+        """Run the CLI, which shows its own progress. It gets Ctrl-C, too, and ends by itself. Raises SmokeFailed."""
+        with subprocess.Popen(self._command(*arguments, "--non-interactive"), cwd=self.places.checkout) as process:
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                process.wait()
+                raise
+        if code != 0:
+            raise SmokeFailed(f"`pulumi {arguments[0]}` ended with exit status {code}; its output is above")
+
+    def _read(self, *arguments: str) -> dict[str, Any]:
+        done = subprocess.run(self._command(*arguments), cwd=self.places.checkout, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SmokeFailed(f"`pulumi {arguments[0]} {arguments[1]}` failed: {done.stderr.strip()}")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def _outputs(self) -> dict[str, Any]:
+        return self._read("stack", "output", "--json", "--show-secrets")
+
+    def _exported(self) -> dict[str, Any]:
+        return self._read("stack", "export")

@@ -1,0 +1,121 @@
+"""`make cost`: the program of this repository, with mocks in place of Azure."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.places import CHECKOUT, DOCS
+
+PAGE = DOCS / "azure-cost.md"
+PROGRAM = """\
+import sys
+from pathlib import Path
+from pipeline.__main__ import cost
+sys.exit(cost(sys.argv[1], Path(sys.argv[2])))
+"""
+
+
+def cost(stack: str, checkout: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: Pulumi's mocks are global. No credential and no Azure are there to be asked."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "ARM_", "AZURE_"))}
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, stack, str(checkout)],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_the_documented_costs_are_what_the_command_prints(stack: str) -> None:
+    """docs/azure-cost.md; VISION_WRITE_DOCS=1 writes them."""
+    done = cost(stack)
+    assert done.returncode == 0, done.stderr
+    if os.environ.get("VISION_WRITE_DOCS"):
+        head, mark, rest = PAGE.read_text().partition(f"<!-- cost {stack} -->\n")
+        following = rest.find("\n###")
+        PAGE.write_text(f"{head}{mark}\n{done.stdout}{rest[following:] if following >= 0 else ''}")
+    assert f"\n{done.stdout.strip()}\n" in PAGE.read_text()
+
+
+def checkout_with(tmp_path: Path, config: dict[str, object]) -> Path:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "__main__.py").symlink_to(CHECKOUT / "__main__.py")
+    text = yaml.safe_dump({"config": {f"vision-customization:{key}": value for key, value in config.items()}})
+    (tmp_path / "stacks" / "Pulumi.mine.yaml").write_text(text)
+    return tmp_path
+
+
+def test_what_somebody_else_owns_is_not_counted(tmp_path: Path) -> None:
+    """And a model of another stack needs neither that stack nor its state."""
+    shared = "/subscriptions/s/resourceGroups/shared/providers"
+    azure = {
+        "image": "contoso.azurecr.io/engine:1",
+        "engine": {"maxReplicas": 1},
+        "resourceGroup": {"existing": "theirs"},
+        "logWorkspace": {"existing": f"{shared}/Microsoft.OperationalInsights/workspaces/logs"},
+        "identity": {"existing": f"{shared}/Microsoft.ManagedIdentity/userAssignedIdentities/engine"},
+        "registry": "contoso.azurecr.io",
+        "containerRegistry": {"existing": f"{shared}/Microsoft.ContainerRegistry/registries/contoso"},
+        "vision": "none",
+    }
+    config = {"platform": "azure", "azure": azure, "models": {"textile": {"promoteFrom": "elsewhere"}}}
+    done = cost("mine", checkout_with(tmp_path, config))
+    assert done.returncode == 0, done.stderr
+    assert "| `vision-engine-api` (`app:ContainerApp`) | 1 × 1 vCPU and 2 GiB |" in done.stdout
+    for theirs in ("operationalinsights:Workspace", "cognitiveservices:Account", "containerregistry"):
+        assert theirs not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"platform": "local"}, "The stack mine runs on this machine, where nothing is billed"),
+        ({"platform": "azure", "azure": {"studio": True}}, "vision-customization:azure.image: missing"),
+        ({"platform": "azure", "azure": {"image": "i", "names": {"storageAccount": "No"}}}, "azure: "),
+    ],
+)
+def test_what_has_no_cost_says_why(tmp_path: Path, config: dict[str, object], said: str) -> None:
+    done = cost("mine", checkout_with(tmp_path, config))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stack_without_a_file() -> None:
+    done = cost("nowhere")
+    assert done.returncode == 1
+    assert "Pulumi.nowhere.yaml does not exist" in done.stderr
+
+
+EXPORTED = """\
+import asyncio, json, sys
+from pathlib import Path
+import pulumi
+from pulumi.runtime.stack import run_pulumi_func
+from pipeline.declared import declared_resources
+declared_resources("dev", Path(sys.argv[1]))
+exported = pulumi.runtime.get_root_resource().outputs["azure"]
+asyncio.get_event_loop().run_until_complete(
+    run_pulumi_func(lambda: pulumi.Output.from_input(exported).apply(lambda known: print(json.dumps(known)))))
+"""
+
+
+def test_a_stack_exports_what_others_need_as_documented() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EXPORTED, str(CHECKOUT)], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    exported = json.loads(done.stdout)
+    assert exported["identityPrincipalId"]
+    assert exported["storageAccountId"].startswith("/subscriptions/")
+    table = (DOCS / "stacks.md").read_text().partition("| `azure.…` | value |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`(?=[^|]*\|[^|]*\|$)", table, re.MULTILINE)) == set(exported)

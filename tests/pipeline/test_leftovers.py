@@ -1,0 +1,152 @@
+"""What a destroy may leave in Azure, and how Azure is asked about it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import requests
+from azure.core.credentials import AccessToken
+
+from pipeline.leftovers import AzureRefused, Made, ResourceManager, left, made_by, purge, wait_until_gone
+
+SUBSCRIPTION = "/subscriptions/5"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/vision-dev"
+SHARED = f"{SUBSCRIPTION}/resourceGroups/shared"
+STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/it"
+ACCOUNT = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/vision-dev"
+LOCATION = f"{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus"
+DELETED = f"{LOCATION}/resourceGroups/vision-dev/deletedAccounts/vision-dev"
+
+
+class FakeManager:
+    """Azure, with an answer for each path; a path that is not there is 404."""
+
+    def __init__(self, there: dict[str, list[str]]) -> None:
+        self.there = there
+        self.asked: list[tuple[str, str, str]] = []
+
+    def get(self, path: str, version: str) -> Mapping[str, Any] | None:
+        self.asked.append(("GET", path, version))
+        return {"value": [{"id": id_} for id_ in self.there[path]]} if path in self.there else None
+
+    def delete(self, path: str, version: str) -> None:
+        self.asked.append(("DELETE", path, version))
+        del self.there[path]
+
+
+def resource(kind: str, id_: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return {"type": kind, "id": id_, **more}
+
+
+EXPORTED = {
+    "deployment": {
+        "resources": [
+            {"type": "pulumi:pulumi:Stack"},
+            resource("pulumi:providers:azure-native", "0b"),
+            resource("pulumi-python:dynamic/vision:Model", "textile-1"),
+            resource("azure-native:resources:ResourceGroup", GROUP),
+            resource("azure-native:storage:StorageAccount", STORAGE),
+            resource("azure-native:cognitiveservices:Account", ACCOUNT, outputs={"location": "East US"}),
+            # Read, not made.
+            resource("azure-native:operationalinsights:Workspace", f"{SHARED}/providers/x/workspaces/logs", external=True),
+        ]
+    }
+}
+MADE = Made(frozenset({GROUP}), frozenset({GROUP, STORAGE, ACCOUNT}), (DELETED,))
+
+
+@pytest.mark.parametrize(
+    ("exported", "made"), [(EXPORTED, MADE), ({"deployment": {}}, Made(frozenset(), frozenset(), ())), ({}, made_by({}))]
+)
+def test_what_a_state_says_was_made(exported: Mapping[str, Any], made: Made) -> None:
+    assert made_by(exported) == made
+
+
+@pytest.mark.parametrize(
+    ("made", "there", "found"),
+    [
+        (MADE, {}, []),
+        (MADE, {f"{GROUP}/resources": []}, [GROUP]),
+        # Azure writes ids in whatever case it likes.
+        (MADE, {f"{GROUP}/resources": [STORAGE.upper()]}, [GROUP, STORAGE.upper()]),
+        # In somebody else's group, what is theirs stays.
+        (
+            Made(frozenset(), frozenset({f"{SHARED}/providers/a/b/ours"}), ()),
+            {f"{SHARED}/resources": [f"{SHARED}/providers/a/b/theirs", f"{SHARED}/providers/a/b/ours"]},
+            [f"{SHARED}/providers/a/b/ours"],
+        ),
+        (Made(frozenset(), frozenset({f"{SHARED}/providers/a/b/ours"}), ()), {f"{SHARED}/resources": []}, []),
+    ],
+)
+def test_what_is_left(made: Made, there: dict[str, list[str]], found: list[str]) -> None:
+    assert left(made, FakeManager(there)) == found
+
+
+def test_a_group_that_goes_away_slowly_is_waited_for() -> None:
+    manager = FakeManager({f"{GROUP}/resources": []})
+    assert wait_until_gone(MADE, manager, sleep=lambda _: manager.there.clear()) == []
+    assert wait_until_gone(MADE, FakeManager({f"{GROUP}/resources": []}), timeout_seconds=0) == [GROUP]
+
+
+def test_deleted_accounts_are_purged() -> None:
+    manager = FakeManager({DELETED: []})
+    assert purge(MADE, manager) == [DELETED]
+    assert ("DELETE", DELETED, "2023-05-01") in manager.asked
+    assert purge(MADE, manager) == []
+
+
+class Slow(FakeManager):
+    """Azure answers a purge with 202, and does it later."""
+
+    def delete(self, path: str, version: str) -> None:
+        self.asked.append(("DELETE", path, version))
+
+
+def test_a_purge_that_takes_its_time_is_waited_for() -> None:
+    manager = Slow({DELETED: []})
+    assert purge(MADE, manager, sleep=lambda _: manager.there.clear()) == [DELETED]
+    with pytest.raises(AzureRefused, match="deletedAccounts/vision-dev is still there 0 s after it was purged"):
+        purge(MADE, Slow({DELETED: []}), timeout_seconds=0)
+
+
+class Credential:
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:  # noqa: ANN401
+        assert scopes == ("https://management.azure.com/.default",)
+        return AccessToken("a-token", 0)
+
+
+class Answers(requests.Session):
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__()
+        self.answer = requests.Response()
+        self.answer.status_code, self.answer._content, self.answer.reason = status, body, "Reason"
+        self.sent: list[tuple[str, str, Any, Any]] = []
+
+    def request(self, method: str, url: str, **given: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401
+        self.sent.append((method, url, given["params"], given["headers"]))
+        return self.answer
+
+
+def test_azure_is_asked_as_the_deploying_identity() -> None:
+    session = Answers(200, b'{"value": []}')
+    manager = ResourceManager(Credential(), session)
+    assert manager.get("/subscriptions/5", "2021-04-01") == {"value": []}
+    [sent] = session.sent
+    assert sent == (
+        "GET",
+        "https://management.azure.com/subscriptions/5",
+        {"api-version": "2021-04-01"},
+        {"Authorization": "Bearer a-token"},
+    )
+    assert ResourceManager(Credential(), Answers(404, b"")).get("/x", "1") is None
+    ResourceManager(Credential(), Answers(204, b"")).delete("/x", "1")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b'{"error": {"code": "AuthorizationFailed", "message": "no"}}', "AuthorizationFailed: no"), (b"<html>", "Reason")],
+)
+def test_a_refusal_says_what_was_asked(body: bytes, said: str) -> None:
+    with pytest.raises(AzureRefused, match=f"DELETE /x was answered with 403: {said}") as refused:
+        ResourceManager(Credential(), Answers(403, body)).delete("/x", "1")
+    assert "a-token" not in str(refused.value)
