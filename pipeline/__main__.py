@@ -11,7 +11,6 @@ from pathlib import Path
 
 from pipeline.cost import estimate, estimate_lines
 from pipeline.github import GitHubError, Repository
-from pipeline.leftovers import Manager, ResourceManager
 from pipeline.markdown import marker
 from pipeline.prices import price_list
 from pipeline.run import KINDS, file_of, run
@@ -72,16 +71,11 @@ def cost(stack: str, checkout: Path) -> int:
 
 def smoke(stack: str, places: Places, options: Sequence[str], *, keep: bool) -> int:
     """Bring a stack up in Azure, use it, and take it down; returns the exit status."""
+    from pipeline.leftovers import ResourceManager
     from pipeline.smoke import Smoke
+    from vision_customization.common.deploying_identity import deploying_credential
 
-    def manager() -> Manager:
-        import requests
-
-        from vision_customization.common.deploying_identity import deploying_credential
-
-        return ResourceManager(deploying_credential(), requests.Session())
-
-    return Smoke(places, stack, manager, options, keep).run()
+    return Smoke(places, stack, lambda: ResourceManager(deploying_credential()), options, keep).run()
 
 
 def _publish(command: str, kind: str, stack: str, pull_request: int | None, file: Path) -> str:

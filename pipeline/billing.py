@@ -34,7 +34,7 @@ BILLED = {
     "network:PrivateEndpoint": Billing("private-link", "traffic"),
     "operationalinsights:Workspace": Billing("monitor", "logs beyond 5 GB a month, and those kept longer than 31 days"),
     "privatedns:PrivateZone": Billing("dns", "queries"),
-    "storage:StorageAccount": Billing("storage/blobs", "stored data, operations and traffic"),
+    "storage:StorageAccount": Billing("storage/blobs", "stored data and its former versions, operations and traffic"),
 }
 """Billed resources, by their type without its package."""
 

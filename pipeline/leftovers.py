@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, Answer, ask
+
 if TYPE_CHECKING:
-    import requests
     from azure.core.credentials import TokenCredential
 
-MANAGEMENT = "https://management.azure.com"
 GROUPS_VERSION = "2021-04-01"
 ACCOUNTS_VERSION = "2023-05-01"
 
@@ -115,36 +115,27 @@ def _deleted_account(account: str, location: str) -> str:
 
 
 class ResourceManager:
-    """Azure Resource Manager, asked as an identity."""
+    """Azure Resource Manager, asked as an identity. Its methods raise AzureRefused, or NoAnswer if it can't be reached."""
 
-    def __init__(self, credential: TokenCredential, session: requests.Session, endpoint: str = MANAGEMENT) -> None:
-        self._credential, self._session, self._endpoint = credential, session, endpoint
+    def __init__(self, credential: TokenCredential) -> None:
+        self._credential = credential
 
     def get(self, path: str, version: str) -> Mapping[str, Any] | None:
         answer = self._send("GET", path, version)
-        return None if answer.status_code == 404 else dict(answer.json())
+        return None if answer.status == 404 else answer.document
 
     def delete(self, path: str, version: str) -> None:
         self._send("DELETE", path, version)
 
-    def _send(self, method: str, path: str, version: str) -> requests.Response:
-        """Raises AzureRefused for anything but success and 404."""
-        token = self._credential.get_token(f"{MANAGEMENT}/.default").token
-        answer = self._session.request(
-            method,
-            f"{self._endpoint}{path}",
-            params={"api-version": version},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=60,
-        )
-        if not answer.ok and answer.status_code != 404:
-            raise AzureRefused(f"{method} {path} was answered with {answer.status_code}: {_said(answer)}")
+    def _send(self, method: str, path: str, version: str) -> Answer:
+        """Also accepts 404, since what is asked for may be gone."""
+        from azure.core.exceptions import AzureError
+
+        try:
+            token = self._credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
+        except AzureError as error:
+            raise AzureRefused(f"{method} {path} was not sent, since the deployer cannot sign in: {error.message}") from None
+        answer = ask(method, token, path, version)
+        if answer.status != 404 and not 200 <= answer.status < 300:
+            raise AzureRefused(f"{method} {path} was answered with {answer.status}: {answer.fault}")
         return answer
-
-
-def _said(answer: requests.Response) -> str:
-    try:
-        error = answer.json()["error"]
-        return f"{error['code']}: {error['message']}"
-    except (ValueError, LookupError, TypeError):
-        return answer.reason

@@ -10,8 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +43,6 @@ class Smoke:
     options: Sequence[str] = ()
     keep: bool = False
     took: list[tuple[str, float, str]] = field(default_factory=list)
-    made: Made | None = None
 
     def run(self) -> int:
         """Returns 0, 1 after a failure, or 130 after Ctrl-C."""
@@ -63,32 +61,20 @@ class Smoke:
 
     def _use(self) -> None:
         """From nothing to a published model that answers."""
-        with self._step("up"):
-            self._pulumi("up", "--yes", "--suppress-outputs", *self.options)
+        self._step("up", lambda: self._pulumi("up", "--yes", "--suppress-outputs", *self.options))
         outputs = self._outputs()
-        with self._step("model") as said:
-            said(self._trained(outputs))
-        with self._step("analyze") as said:
-            said(self._analyzed(outputs))
-        with self._step("no changes"):
-            self._pulumi("preview", "--expect-no-changes", *self.options)
-        with self._step("no drift"):
-            self._pulumi("refresh", "--preview-only", "--expect-no-changes")
+        self._step("model", lambda: self._trained(outputs))
+        self._step("analyze", lambda: self._analyzed(outputs))
+        self._step("no changes", lambda: self._pulumi("preview", "--expect-no-changes", *self.options))
+        self._step("no drift", lambda: self._pulumi("refresh", "--preview-only", "--expect-no-changes"))
 
     def _remove(self) -> None:
         """What was made is read first: after a destroy the state no longer says it."""
-        self.made = made_by(self._exported())
-        with self._step("destroy"):
-            self._pulumi("destroy", "--yes")
+        made = made_by(self._exported())
+        self._step("destroy", lambda: self._pulumi("destroy", "--yes"))
         manager = self.manager()
-        with self._step("nothing left") as said:
-            there = wait_until_gone(self.made, manager)
-            if there:
-                raise SmokeFailed(f"these are still there: {', '.join(there)}. Delete them by hand")
-            said(f"{len(self.made.resources)} resources are gone")
-        with self._step("purge") as said:
-            purged = purge(self.made, manager)
-            said(f"{len(purged)} deleted Vision account{'' if len(purged) == 1 else 's'} purged")
+        self._step("nothing left", lambda: self._gone(made, manager))
+        self._step("purge", lambda: self._purged(made, manager))
 
     def _refuse_what_is_there(self) -> None:
         there = made_by(self._exported()).resources
@@ -106,33 +92,40 @@ class Smoke:
         return "; ".join(f"{name} {show.performance_text(model.get('performance'))}".strip() for name, model in models.items())
 
     def _analyzed(self, outputs: Mapping[str, Any]) -> str:
-        """Ask each published model about an image of its test dataset; the answer must name a tag of that dataset."""
-        answers = []
-        with VisionClient(outputs["endpoint"], outputs["key"]) as client:
-            for name, model in (outputs.get("models") or {}).items():
-                if not model.get("publishedName"):
-                    continue
-                image = show.image_to_try(self.places, self.stack, name)
-                if image is None:
-                    raise SmokeFailed(f"no image to try {name} with: it has no evaluationDataset in this checkout")
-                answer = client.analyze(model["publishedName"], (self.places.checkout / image).read_bytes()).custom_model_result
-                tags = answer.tags_result.values if answer and answer.tags_result else []
-                objects = answer.objects_result.values if answer and answer.objects_result else []
-                if not tags and not objects:
-                    raise SmokeFailed(f"the published model {model['publishedName']} found nothing in {image}")
-                answers.append(f"{model['publishedName']}: {tags[0].name if tags else f'{len(objects)} objects'}")
-        if not answers:
+        models = outputs.get("models") or {}
+        published = {name: model["publishedName"] for name, model in models.items() if model.get("publishedName")}
+        if not published:
             raise SmokeFailed("the stack publishes no model, so none can be asked")
-        return "; ".join(answers)
+        with VisionClient(outputs["endpoint"], outputs["key"]) as client:
+            return "; ".join(self._found(client, name, published_name) for name, published_name in published.items())
 
-    @contextmanager
-    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
+    def _found(self, client: VisionClient, name: str, published_name: str) -> str:
+        """Ask a published model about an image of its test dataset; the answer must have a tag or an object."""
+        image = show.image_to_try(self.places, self.stack, name)
+        if image is None:
+            raise SmokeFailed(f"no image to try {name} with: it has no evaluationDataset in this checkout")
+        answer = client.analyze(published_name, (self.places.checkout / image).read_bytes()).custom_model_result
+        tags = answer.tags_result.values if answer and answer.tags_result else []
+        objects = answer.objects_result.values if answer and answer.objects_result else []
+        if not tags and not objects:
+            raise SmokeFailed(f"the published model {published_name} found nothing in {image}")
+        return f"{published_name}: {tags[0].name if tags else f'{len(objects)} objects'}"
+
+    def _gone(self, made: Made, manager: Manager) -> str:
+        if there := wait_until_gone(made, manager):
+            raise SmokeFailed(f"these are still there: {', '.join(there)}. Delete them by hand")
+        return f"{len(made.resources)} resources are gone"
+
+    def _purged(self, made: Made, manager: Manager) -> str:
+        count = len(purge(made, manager))
+        return f"{count} deleted Vision account{'' if count == 1 else 's'} purged"
+
+    def _step(self, name: str, action: Callable[[], str | None]) -> None:
+        """Run a step, and note what it took and what it says."""
         say(f"smoke: {name} …")
-        begun, found = time.monotonic(), [""]
-        outcome = "failed"
+        begun, outcome = time.monotonic(), "failed"
         try:
-            yield lambda text: found.__setitem__(0, text)
-            outcome = found[0] or "done"
+            outcome = action() or "done"
         finally:
             self.took.append((name, time.monotonic() - begun, outcome))
 

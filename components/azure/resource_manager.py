@@ -1,4 +1,4 @@
-"""One question to Azure Resource Manager, as the deploying identity."""
+"""One request to Azure Resource Manager, as the deploying identity."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,10 +34,16 @@ class Answer:
 
 def get(token: str, path: str, api_version: str) -> Answer:
     """GET the resource at `path`, like `/subscriptions/…`. Raises NoAnswer."""
+    return ask("GET", token, path, api_version)
+
+
+def ask(method: str, token: str, path: str, api_version: str) -> Answer:
+    """GET or DELETE the resource at `path`, like `/subscriptions/…`. Raises NoAnswer."""
     import requests
 
     try:
-        answer = requests.get(
+        answer = requests.request(
+            method,
             f"{MANAGEMENT_ENDPOINT}{path}",
             params={"api-version": api_version},
             headers={"Authorization": f"Bearer {token}"},

@@ -114,11 +114,13 @@ def test_what_has_no_price_is_named_and_not_counted(resource: Billable, reason: 
     [
         (
             Billable("s", "storage:StorageAccount", {"location": "eastus", "sku": {"name": "Standard_LRS"}}),
-            ["stored data, operations and traffic ($0.0208 per GB-month)"],
+            ["stored data and its former versions, operations and traffic ($0.0208 per GB-month)"],
         ),
         (
             Billable("s", "storage:StorageAccount", {"location": "eastus", "sku": {"name": "Standard_ZRS"}}),
-            ["[stored data, operations and traffic](https://azure.microsoft.com/pricing/details/storage/blobs/)"],
+            [
+                "[stored data and its former versions, operations and traffic](https://azure.microsoft.com/pricing/details/storage/blobs/)"
+            ],
         ),
         (
             Billable("l", "operationalinsights:Workspace", {"location": "eastus"}),

@@ -1,11 +1,12 @@
 """What a destroy may leave in Azure, and how Azure is asked about it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 import requests
 from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 
 from pipeline.leftovers import AzureRefused, Made, ResourceManager, left, made_by, purge, wait_until_gone
 
@@ -115,38 +116,63 @@ class Credential:
         return AccessToken("a-token", 0)
 
 
-class Answers(requests.Session):
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__()
-        self.answer = requests.Response()
-        self.answer.status_code, self.answer._content, self.answer.reason = status, body, "Reason"
-        self.sent: list[tuple[str, str, Any, Any]] = []
-
-    def request(self, method: str, url: str, **given: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401
-        self.sent.append((method, url, given["params"], given["headers"]))
-        return self.answer
+class SignedOut:
+    def get_token(self, *_scopes: str, **_: Any) -> AccessToken:  # noqa: ANN401
+        raise ClientAuthenticationError("Please run 'az login'")
 
 
-def test_azure_is_asked_as_the_deploying_identity() -> None:
-    session = Answers(200, b'{"value": []}')
-    manager = ResourceManager(Credential(), session)
+Answers = Callable[..., list[tuple[str, str, Any, Any]]]
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """Azure answers each request so from now on; returns a list that grows by each."""
+
+    def play(status: int, body: bytes) -> list[tuple[str, str, Any, Any]]:
+        answer, sent = requests.Response(), list[tuple[str, str, Any, Any]]()
+        answer.status_code, answer._content = status, body
+
+        def request(method: str, url: str, **given: Any) -> requests.Response:  # noqa: ANN401
+            sent.append((method, url, given["params"], given["headers"]))
+            return answer
+
+        monkeypatch.setattr(requests, "request", request)
+        return sent
+
+    return play
+
+
+def test_azure_is_asked_as_the_deploying_identity(answers: Answers) -> None:
+    sent = answers(200, b'{"value": []}')
+    manager = ResourceManager(Credential())
     assert manager.get("/subscriptions/5", "2021-04-01") == {"value": []}
-    [sent] = session.sent
-    assert sent == (
-        "GET",
-        "https://management.azure.com/subscriptions/5",
-        {"api-version": "2021-04-01"},
-        {"Authorization": "Bearer a-token"},
-    )
-    assert ResourceManager(Credential(), Answers(404, b"")).get("/x", "1") is None
-    ResourceManager(Credential(), Answers(204, b"")).delete("/x", "1")
+    assert sent == [
+        (
+            "GET",
+            "https://management.azure.com/subscriptions/5",
+            {"api-version": "2021-04-01"},
+            {"Authorization": "Bearer a-token"},
+        )
+    ]
+    answers(404, b"")
+    assert manager.get("/x", "1") is None
+    answers(204, b"")
+    manager.delete("/x", "1")
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
-    [(b'{"error": {"code": "AuthorizationFailed", "message": "no"}}', "AuthorizationFailed: no"), (b"<html>", "Reason")],
+    [(b'{"error": {"code": "AuthorizationFailed", "message": "no"}}', "AuthorizationFailed: no"), (b"<html>", "HTTP status")],
 )
-def test_a_refusal_says_what_was_asked(body: bytes, said: str) -> None:
+def test_a_refusal_says_what_was_asked(answers: Answers, body: bytes, said: str) -> None:
+    answers(403, body)
     with pytest.raises(AzureRefused, match=f"DELETE /x was answered with 403: {said}") as refused:
-        ResourceManager(Credential(), Answers(403, body)).delete("/x", "1")
+        ResourceManager(Credential()).delete("/x", "1")
     assert "a-token" not in str(refused.value)
+
+
+def test_a_deployer_who_cannot_sign_in_is_told(answers: Answers) -> None:
+    sent = answers(200, b"{}")
+    with pytest.raises(AzureRefused, match=r"GET /x was not sent, since the deployer cannot sign in: Please run 'az login'"):
+        ResourceManager(SignedOut()).get("/x", "1")
+    assert sent == []

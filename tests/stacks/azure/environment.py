@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 
 from pipeline.leftovers import ResourceManager
@@ -67,11 +66,7 @@ class Environment(Project):
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             places = Places(self.folder, self.folder / "cache")
-            return Smoke(places, self.stack, self._manager).run()
-
-    def _manager(self) -> ResourceManager:
-        assert self.world is not None
-        return ResourceManager(deploying_credential(), requests.Session(), self.world.management.url)
+            return Smoke(places, self.stack, lambda: ResourceManager(deploying_credential())).run()
 
     def config(self) -> dict[str, Any]:
         """The stack's settings now, to be changed and given to `configure`."""

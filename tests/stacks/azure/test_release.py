@@ -13,9 +13,9 @@ from tests.engine.conftest import weights_dir  # noqa: F401 - a fixture
 from tests.engine.jobs.drawn import drawn_image
 from tests.stacks.azure import container_app, directory
 from tests.stacks.azure import world as told
-from tests.stacks.azure.services import CONTAINER_APP, DATABASE, DATABASE_SERVER, AzureWorld
+from tests.stacks.azure.services import CONTAINER_APP
 from tests.stacks.azure.world import WorldFailure
-from tests.stacks.azure.written_state import ACCOUNT, CONTRIBUTOR, GROUP, IDENTITY, State
+from tests.stacks.azure.written_state import ARTIFACTS, CONTRIBUTOR, GROUP, IDENTITY, State
 from tests.support.exported_model import export
 from vision_customization.components.azure.engine_app import _http_probes
 from vision_customization.customization.client.client import VisionClient
@@ -25,8 +25,6 @@ pytestmark = [pytest.mark.ci, pytest.mark.process, pytest.mark.postgresql, pytes
 
 KEY = "the-key-of-this-release"
 APP = f"{GROUP}/providers/Microsoft.App/containerApps/engine"
-SERVER = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision-db"
-ARTIFACTS = f"{ACCOUNT}/blobServices/default/containers/artifacts"
 
 
 def probes(*, self_test: bool) -> list[dict[str, Any]]:
@@ -38,19 +36,14 @@ def probes(*, self_test: bool) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def app(world: AzureWorld, state: State) -> Iterator[dict[str, Any]]:
+def app(objects_url: str, database_url: str) -> Iterator[dict[str, Any]]:
     """The inputs of an app whose revisions share a database and a container."""
-    state.add(directory.CONTAINER, ARTIFACTS)
-    state.assign(CONTRIBUTOR, "engine-object", ARTIFACTS)
-    login = {"administratorLogin": "vision", "administratorLoginPassword": "a-password-of-it-3"}
-    address = told.apply(DATABASE_SERVER, SERVER, login, {})["fullyQualifiedDomainName"]
-    told.apply(DATABASE, f"{SERVER}/databases/vision", {}, {})
     values = {
         "AZURE_CLIENT_ID": "engine-client",
         "VISION_ENGINE_KEYS": KEY,
         "VISION_ENGINE_TOKEN_KEY": Fernet.generate_key().decode(),
-        "VISION_ENGINE_DATABASE_URL": f"postgresql://vision:a-password-of-it-3@{address}/vision?sslmode=verify-full",
-        "VISION_ENGINE_OBJECTS_URL": f"{world.storage.url}/visiontraining/artifacts",
+        "VISION_ENGINE_DATABASE_URL": database_url,
+        "VISION_ENGINE_OBJECTS_URL": objects_url,
     }
     container = {
         "image": "registry/engine:1",
@@ -64,7 +57,6 @@ def app(world: AzureWorld, state: State) -> Iterator[dict[str, Any]]:
         "template": {"containers": [container], "scale": {"minReplicas": 1, "maxReplicas": 1}},
     }
     told.remove(CONTAINER_APP, APP)
-    told.remove(DATABASE_SERVER, SERVER)
 
 
 def release(app: dict[str, Any], version: int, *, objects: str = "artifacts", self_test: bool = True) -> dict[str, Any]:

@@ -16,11 +16,10 @@ from tests.components.azure.played_engine import Engine
 from tests.components.azure.played_engine import engine as pulumi_engine  # noqa: F401 - a fixture
 from tests.engine.jobs.blob_server import BlobServer, serving_blobs
 from tests.engine.jobs.drawn import Gate, coco, drawn_image
-from tests.stacks.azure import directory
 from tests.stacks.azure import world as told
 from tests.stacks.azure.container_job import FAILED, RUNNING, SUCCEEDED, ContainerJob, Execution
-from tests.stacks.azure.services import CONTAINER_APP, DATABASE, DATABASE_SERVER, JOB, AzureWorld
-from tests.stacks.azure.written_state import ACCOUNT, CONTRIBUTOR, GROUP, IDENTITY, State
+from tests.stacks.azure.services import CONTAINER_APP, JOB, AzureWorld
+from tests.stacks.azure.written_state import GROUP, IDENTITY
 from tests.support.waiting import wait_until
 from vision_customization.components.azure.args import EngineSize
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
@@ -36,17 +35,6 @@ TRAININGS, AT_ONCE, PER_TAG, SIDE = 20, 2, 3, 64
 HELD = "training-7"
 KEY = "the-key-of-these-trainings"
 APP, WORKER = f"{GROUP}/providers/Microsoft.App/containerApps/engine", f"{GROUP}/providers/Microsoft.App/jobs/worker"
-SERVER = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision-db"
-ARTIFACTS = f"{ACCOUNT}/blobServices/default/containers/artifacts"
-
-
-@pytest.fixture
-def database_url(world: AzureWorld) -> Iterator[str]:
-    login = {"administratorLogin": "vision", "administratorLoginPassword": "a-password-of-it-3"}
-    address = told.apply(DATABASE_SERVER, SERVER, login, {})["fullyQualifiedDomainName"]
-    told.apply(DATABASE, f"{SERVER}/databases/vision", {}, {})
-    yield f"postgresql://vision:{login['administratorLoginPassword']}@{address}/vision?sslmode=verify-full"
-    told.remove(DATABASE_SERVER, SERVER)
 
 
 @pytest.fixture
@@ -57,15 +45,12 @@ def blobs() -> Iterator[BlobServer]:
 
 @pytest.fixture
 def engine(
-    world: AzureWorld,
-    state: State,
+    objects_url: str,
     database_url: str,
     blobs: BlobServer,
     pulumi_engine: Engine,  # noqa: F811 - the fixture
 ) -> Iterator[VisionClient]:
     """The engine as the component declares it, with workers as a job that looks every second."""
-    state.add(directory.CONTAINER, ARTIFACTS)
-    state.assign(CONTRIBUTOR, "engine-object", ARTIFACTS)
 
     @pulumi.runtime.test
     def program() -> pulumi.Output[str]:
@@ -78,7 +63,7 @@ def engine(
             identity_id=IDENTITY,
             settings={
                 "AZURE_CLIENT_ID": "engine-client",
-                "VISION_ENGINE_OBJECTS_URL": f"{world.storage.url}/visiontraining/artifacts",
+                "VISION_ENGINE_OBJECTS_URL": objects_url,
                 "VISION_ENGINE_ALLOWED_HOSTS": blobs.netloc,
             },
             secrets={
