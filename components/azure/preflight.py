@@ -352,14 +352,14 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
     except AzureError as error:
         host = urlsplit(MANAGEMENT_ENDPOINT).netloc
         raise NotAllowed(f"{host} did not say what this identity may do: {error.message}") from None
-    if wanted.key_vault is not None:
-        warnings += check_deleted_vault(token, caller.subscription_id, wanted.database_location, wanted.key_vault)
     if deleted is None:
         if not wanted.existing_group:
             raise NotAllowed(_may_not_ask_for_deleted(caller, wanted))
         warnings.append(f"not checked before the update: {_may_not_ask_for_deleted(caller, wanted)}")
     if deleted and not wanted.restore:
         raise AccountDeleted(deleted_account_message(str(wanted.vision_account), wanted.vision_location, group))
+    if wanted.key_vault is not None:
+        warnings += check_deleted_vault(token, caller.subscription_id, wanted.database_location, wanted.key_vault)
     database = check_capabilities(token, wanted.server_id, wanted.database_location, wanted.database)
     return Found(bool(deleted), caller_type(token), database.storage_gb, [*warnings, *database.warnings])
 
