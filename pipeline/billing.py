@@ -49,6 +49,7 @@ FREE = frozenset(
         "dbforpostgresql:Configuration",
         "dbforpostgresql:Database",
         "dbforpostgresql:FirewallRule",
+        "keyvault:Secret",
         "managedidentity:UserAssignedIdentity",
         "monitor:DiagnosticSetting",
         "network:NetworkSecurityGroup",

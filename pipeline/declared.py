@@ -9,7 +9,8 @@ import asyncio
 import json
 import os
 import runpy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ _KNOWN_TO_AZURE: Mapping[str, Mapping[str, Any]] = {
         "properties": {"endpoint": "https://vision.example.org/"},
     },
     "dbforpostgresql:Server": {"fullyQualifiedDomainName": "database.example.org"},
+    "keyvault:Secret": {"properties": {"secretUriWithVersion": "https://vault.example.org/secrets/it/1"}},
     "managedidentity:UserAssignedIdentity": {"principalId": _NOBODY, "clientId": _NOBODY},
     "operationalinsights:Workspace": {"customerId": _NOBODY},
     "storage:StorageAccount": {"primaryEndpoints": {"blob": "https://account.blob.core.windows.net/"}},
@@ -83,11 +85,33 @@ def declared_resources(stack: str, checkout: Path) -> list[Billable]:
         {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     )
     mocks = _Mocks()
-    asyncio.set_event_loop(loop := asyncio.new_event_loop())
-    pulumi.runtime.set_mocks(mocks, project=PROJECT, stack=stack, preview=True)
 
     def program() -> None:
         runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
 
-    loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
+    with _loops_closed_on_error():
+        asyncio.set_event_loop(loop := asyncio.new_event_loop())
+        pulumi.runtime.set_mocks(mocks, project=PROJECT, stack=stack, preview=True)
+        loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
     return mocks.made
+
+
+@contextmanager
+def _loops_closed_on_error() -> Iterator[None]:
+    """Pulumi opens an event loop in each of its threads, and leaves all open. After an error, Python would complain of them."""
+    opened: list[asyncio.AbstractEventLoop] = []
+    new_event_loop = asyncio.new_event_loop
+
+    def noted() -> asyncio.AbstractEventLoop:
+        opened.append(new_event_loop())
+        return opened[-1]
+
+    asyncio.new_event_loop = noted
+    try:
+        yield
+    except BaseException:
+        for loop in opened:
+            loop.close()
+        raise
+    finally:
+        asyncio.new_event_loop = new_event_loop

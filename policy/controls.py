@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policy.report import escaped, shown
-from policy.rules import apps, database, stack, storage, vision
+from policy.rules import apps, database, stack, storage, vault, vision
 from policy.rules.rule import Resource
 from policy.state import StateInvalid, resources_in
 
@@ -19,6 +19,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "blobs": ("storage/storage-account/blob-service", "a01fe233999d4fde978bb50b6d1a026a80851f84"),
     "vision": ("cognitive-services/account", "0021497a38c43901077ea865d64d4ab9f2b532b9"),
     "database": ("db-for-postgre-sql/flexible-server", "a5b1eafa886dda1bc46b0fe21a8cb63fba254f3f"),
+    "vault": ("key-vault/vault", "a0807349e81f15d304f601a554590c5c2de249af"),
     "environment": ("app/managed-environment", "386c182fc558418eba58ab95e3c005f8fd9469ff"),
     "app": ("app/container-app", "a1bf9cf9067e44e6b53fec5c61bdaa72e0a9f5b1"),
 }
@@ -34,7 +35,7 @@ class Control:
     Attributes:
         avm: what the module does if nothing is set.
         ours: reads the stack's own value from its resources.
-        rule: the rule of the policy pack that holds it; empty for a choice of size or cost, which no rule can judge.
+        rule: the rule of the policy pack that holds it.
     """
 
     says: str
@@ -67,7 +68,7 @@ def locked(resources: Sequence[Resource]) -> str:
 
 
 def connected(resources: Sequence[Resource]) -> str:
-    return _share(resources, (storage.ACCOUNT, vision.ACCOUNT), stack.PRIVATE_ENDPOINT, "have a private endpoint")
+    return _share(resources, (storage.ACCOUNT, vision.ACCOUNT, vault.VAULT), stack.PRIVATE_ENDPOINT, "have a private endpoint")
 
 
 def _share(resources: Sequence[Resource], types: Sequence[str], other: str, says: str) -> str:
@@ -86,6 +87,16 @@ def deletes_versions(resources: Sequence[Resource]) -> str:
         for rule in resource.items_at("policy.rules")
     ]
     return f"after {', '.join(days)} days" if days else "never"
+
+
+def in_vault(resources: Sequence[Resource]) -> str:
+    secrets = [
+        secret
+        for resource in resources
+        if resource.type == apps.CONTAINER_APP
+        for secret in resource.items_at("configuration.secrets")
+    ]
+    return f"{sum(bool(secret.get('keyVaultUrl')) for secret in secrets)} of {len(secrets)} are in a Key Vault"
 
 
 AGE = "daysAfterCreationGreaterThan"
@@ -137,7 +148,7 @@ CONTROLS = (
     ),
     Control(
         "Redundancy of storage", "storage", "Standard_GRS", at(storage.ACCOUNT, "sku.name"),
-        "", "`storageSku`: zones of one region by default in prod, so that images stay in the region.",
+        "storage-redundancy", "`storageSku`: zones of one region by default in prod, so that images stay in the region.",
     ),
     Control(
         "Public network access of storage", "storage", "disabled with private endpoints",
@@ -193,29 +204,48 @@ CONTROLS = (
     ),
     Control(
         "Backups in another region", "database", "Enabled", at(database.SERVER, "backup.geoRedundantBackup"),
-        "", "`geoRedundantBackup`: can be set only when the server is created, and takes data out of the region.",
+        "database-backup-region",
+        "`geoRedundantBackup`: can be set only when the server is created, and takes data out of the region.",
     ),
     Control(
         "High availability of PostgreSQL", "database", "ZoneRedundant", at(database.SERVER, "highAvailability.mode"),
         "database-standby", "A second server, at the same price. Not every region offers zones.",
     ),
     Control(
-        "Logs of the apps", "environment", "log-analytics", at(stack.ENVIRONMENT, "appLogsConfiguration.destination"),
+        "Secrets of the apps", "app", "in the app", in_vault,
+        "app-secrets-in-vault", "Stricter: the vault logs who read them. `keyVault` puts them there.",
+    ),
+    Control(
+        "Access to the vault by roles alone", "vault", "true", at(vault.VAULT, "properties.enableRbacAuthorization"),
+        "vault-rbac", "Only the engine's identity reads secrets.",
+    ),
+    Control(
+        "Purge protection / days of soft delete of the vault", "vault", "true / 90",
+        at(vault.VAULT, "properties.enablePurgeProtection", "properties.softDeleteRetentionInDays"),
+        "vault-purge-protection", "`purgeProtection`: its name is blocked for 90 days after a `destroy`.",
+    ),
+    Control(
+        "Public network access of the vault", "vault", "disabled with private endpoints",
+        at(vault.VAULT, "properties.publicNetworkAccess"), "private-network", "`privateNetwork` disables it.",
+    ),
+    Control(
+        "Logs of the apps", "environment", "log-analytics", at(apps.ENVIRONMENT, "appLogsConfiguration.destination"),
         "diagnostics", "Without logs, nobody finds out who read which image.",
     ),
     Control(
         "Environment without public address", "environment", "`internal`: false",
-        at(stack.ENVIRONMENT, "vnetConfiguration.internal"),
+        at(apps.ENVIRONMENT, "vnetConfiguration.internal"),
         "private-network", "`privateNetwork` makes it internal.",
     ),
     Control(
-        "Zone redundancy of the environment", "environment", "true", at(stack.ENVIRONMENT, "zoneRedundant"),
-        "", "Can be set only when the environment is created, and needs a network.",
+        "Zone redundancy of the environment", "environment", "true", at(apps.ENVIRONMENT, "zoneRedundant"),
+        "environment-zones", "Can be set only when the environment is created, and needs a network.",
     ),
     Control(
         "Encryption between apps", "environment", "true",
-        at(stack.ENVIRONMENT, "peerTrafficConfiguration.encryption.enabled"),
-        "", "API and workers do not call each other: they meet in the database and in storage, over TLS.",
+        at(apps.ENVIRONMENT, "peerTrafficConfiguration.encryption.enabled"),
+        "environment-peer-encryption",
+        "API and workers do not call each other: they meet in the database and in storage, over TLS.",
     ),
     Control(
         "Ingress without TLS", "app", "`ingressAllowInsecure`: true", ingress("configuration.ingress.allowInsecure"),
@@ -253,8 +283,7 @@ def table(resources: Sequence[Resource]) -> str:
     lines = ["| control | AVM default | this stack | held by | why |", "|---|---|---|---|---|"]
     for control in CONTROLS:
         module = f"{control.avm} ([{control.module}](#modules))"
-        held = f"`{control.rule}`" if control.rule else "a setting"
-        cells = (control.says, module, control.ours(resources), held, control.why)
+        cells = (control.says, module, control.ours(resources), f"`{control.rule}`", control.why)
         lines.append(f"| {' | '.join(escaped(cell) for cell in cells)} |")
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from policy.rules import ConfigurationInvalid, apps, database, identity, stack, storage, vision
+from policy.rules import ConfigurationInvalid, apps, database, identity, stack, storage, vault, vision
 from policy.rules.rule import HIDDEN, UNKNOWN, Resource
 from policy.state import StateInvalid, resources_in, violations_of
 
@@ -118,6 +118,13 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
     ),
     database.FIREWALL_RULE: ("startIpAddress", "endIpAddress"),
     database.CONFIGURATION: ("configurationName", "value"),
+    vault.VAULT: (
+        "properties.enableRbacAuthorization",
+        "properties.enablePurgeProtection",
+        "properties.softDeleteRetentionInDays",
+        "properties.publicNetworkAccess",
+    ),
+    vault.SECRET: ("secretName",),
     apps.CONTAINER_APP: (
         "identity.type",
         "configuration.ingress.external",

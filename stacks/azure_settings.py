@@ -17,7 +17,8 @@ class Settings(BaseModel):
 
 
 class AzureNameSettings(Settings):
-    """Names that override those derived from `name`; `subdomain`, `storageAccount` and `databaseServer` are global."""
+    """Names that override those derived from `name`. `subdomain`, `storageAccount`, `databaseServer` and `keyVault` are
+    global."""
 
     resource_group: str | None = None
     vision_account: str | None = None
@@ -30,6 +31,7 @@ class AzureNameSettings(Settings):
     worker: str | None = None
     database_server: str | None = None
     network: str | None = None
+    key_vault: str | None = None
 
 
 class EngineSizeSettings(Settings):
@@ -154,6 +156,8 @@ class ExistingNetworkSettings(Settings):
     """privatelink.blob.core.windows.net."""
     vision_zone: str | None = None
     """privatelink.cognitiveservices.azure.com."""
+    vault_zone: str | None = None
+    """privatelink.vaultcore.azure.net."""
     database_zone: str | None = None
     """A zone whose name ends with .postgres.database.azure.com."""
     apps_zone: str | None = None
@@ -238,6 +242,10 @@ class AzureSettings(Settings):
     """Bring back a deleted Vision account of the same name."""
     alert_emails: list[str] = Field(default_factory=list)
     """Who is told of a failed training, and of costs."""
+    key_vault: bool = False
+    """Keep the engine's secrets in a Key Vault, from which Container Apps reads them as the engine's identity."""
+    purge_protection: bool = False
+    """Let nobody remove the vault for good, or reuse its name, before 90 days have passed; can't be turned off later."""
     locks: bool = False
     """Lock the storage account and the database server, so that nobody can delete them."""
     monthly_budget: Annotated[float, Field(gt=0)] | None = None
@@ -257,6 +265,14 @@ class AzureSettings(Settings):
                 f"restoreDays is {self.restore_days}: must be less than softDeleteDays ({self.soft_delete_days}), since a "
                 "restore needs the blobs that were deleted or overwritten"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_vault_is_protected(self) -> Self:
+        if self.purge_protection and not self.key_vault:
+            raise ValueError("purgeProtection needs keyVault: true, since it protects the vault")
+        if self.network.existing.vault_zone and not self.key_vault:
+            raise ValueError("network.existing.vaultZone needs keyVault: true, since only a vault has a name in it")
         return self
 
     @model_validator(mode="after")

@@ -39,6 +39,7 @@ NOT_RUN = {
     ("docs/stacks.md", "python"): "needs an Azure subscription",
     ("docs/azure.md", "python"): "needs an Azure subscription",
     ("docs/azure.md", "yaml"): "a part of a stack's file; tests/stacks/azure/test_studio_labelling.py sets it",
+    ("docs/azure-network.md", "yaml"): "a part of a stack's file; tests/stacks/azure/test_own_network.py sets it",
     ("docs/azure-restore.md", "yaml"): "a part of a stack's file; tests/stacks/azure/test_environments.py sets it",
     ("docs/datasets.md", "yaml"): "a part of a stack's file; tests/stacks/test_drafts.py deploys one like it",
     ("docs/resources.md", "python"): "an import, which tests/test_exports.py resolves",

@@ -85,6 +85,7 @@ class AzureArgs:
     `studio_labelling`: whether people may label there, for which the engine may add blobs to the training container.
     `novel_samples`: how many images that a classifier finds novel the engine keeps, and for how many days.
     `image_hosts`: hosts that the Vision account may read images from, beside the stack's own storage; `*`: any.
+    `key_vault`: whether the engine's secrets are in a Key Vault; `purge_protection`: whether a deleted one stays for 90 days.
     `locks`: whether nobody can delete the storage account and the database server. `monthly_budget`: costs of a month, in the
     currency of the subscription, at which `alert_emails` get mail.
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image;
@@ -125,6 +126,8 @@ class AzureArgs:
     protect: bool = False
     restore: bool = False
     alert_emails: list[str] = field(default_factory=list)
+    key_vault: bool = False
+    purge_protection: bool = False
     locks: bool = False
     monthly_budget: float | None = None
     deployer_type: str | None = None
@@ -133,9 +136,11 @@ class AzureArgs:
     tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for another `vision`, and for the id of an existing resource of another type."""
+        """Raises ValueError for another `vision`, protection without a vault, and an existing resource of another type."""
         if self.vision not in VISION:
             raise ValueError(f"vision '{self.vision}': must be one of {', '.join(VISION)}")
+        if self.purge_protection and not self.key_vault:
+            raise ValueError("purge_protection needs key_vault: it protects the vault")
         for name, arm_type in TYPES.items():
             if (found := getattr(self, name)) is not None:
                 ArmId.of(name, found.existing, arm_type)

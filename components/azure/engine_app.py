@@ -13,6 +13,7 @@ import pulumi
 from pulumi_azure_native import app
 
 from vision_customization.components.azure.args import EngineSize
+from vision_customization.components.azure.key_vault import once_readable, secret_name
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.worker_profiles import CONSUMPTION, PROFILES, profile_name
 from vision_customization.contract.workers_query import WORKERS_QUERY
@@ -47,6 +48,8 @@ class EngineAppArgs:
         settings: environment variables of both apps.
         api_settings: environment variables of the API alone.
         secrets: environment variables whose values are secrets; `VISION_ENGINE_DATABASE_URL` must be among them.
+        secret_urls: where Key Vault has the value of a secret, by its variable; the identity must be able to read it there.
+        readable_minutes: for how long the apps are tried again until it is.
         registry: a registry that the identity may pull from; none for a public image.
         external: whether calls from outside the environment's network are allowed.
     """
@@ -59,6 +62,8 @@ class EngineAppArgs:
     identity_id: pulumi.Input[str]
     settings: Mapping[str, pulumi.Input[str]]
     secrets: Mapping[str, pulumi.Input[str]]
+    secret_urls: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    readable_minutes: float = 30
     api_settings: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     size: EngineSize = field(default_factory=EngineSize)
     registry: str | None = None
@@ -74,6 +79,10 @@ class EngineApp(pulumi.ComponentResource):
     def __init__(self, name: str, args: EngineAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:EngineApp", name, None, opts)
         self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        if args.secret_urls:
+            readable = once_readable(f"{name}-secrets", args.readable_minutes)
+            self._child = pulumi.ResourceOptions.merge(self._child, readable)
         api = self._api()
         if args.size.workers == "job":
             self._worker_job()
@@ -150,7 +159,8 @@ class EngineApp(pulumi.ComponentResource):
                 replica_timeout=size.worker_timeout_hours * 3600,
                 replica_retry_limit=RETRIES,
                 registries=self._registries(),
-                secrets=self._secrets(),
+                # Not by a URL of Key Vault: behind a private endpoint, a job can't read it (azure-container-apps#1804).
+                secrets=[app.SecretArgs(name=secret_name(variable), value=value) for variable, value in args.secrets.items()],
             ),
             template=app.JobTemplateArgs(containers=[self._worker_container(["--once"], [])], volumes=[_volume()]),
             tags=args.place.tags,
@@ -188,7 +198,7 @@ class EngineApp(pulumi.ComponentResource):
             configuration=configuration,
             template=template,
             tags=args.place.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._child,
         )
 
     def _configuration(self, ingress: app.IngressArgs | None) -> app.ConfigurationArgs:
@@ -196,7 +206,7 @@ class EngineApp(pulumi.ComponentResource):
             active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
             ingress=ingress,
             registries=self._registries(),
-            secrets=self._secrets(),
+            secrets=[self._secret(variable, value) for variable, value in self._args.secrets.items()],
         )
 
     def _identity(self) -> app.ManagedServiceIdentityArgs:
@@ -208,8 +218,12 @@ class EngineApp(pulumi.ComponentResource):
         args = self._args
         return [app.RegistryCredentialsArgs(server=args.registry, identity=args.identity_id)] if args.registry else None
 
-    def _secrets(self) -> list[app.SecretArgs]:
-        return [app.SecretArgs(name=_secret_name(variable), value=value) for variable, value in self._args.secrets.items()]
+    def _secret(self, variable: str, value: pulumi.Input[str]) -> app.SecretArgs:
+        args = self._args
+        url = args.secret_urls.get(variable)
+        if url is not None:
+            return app.SecretArgs(name=secret_name(variable), key_vault_url=url, identity=args.identity_id)
+        return app.SecretArgs(name=secret_name(variable), value=value)
 
     def _container(
         self,
@@ -228,7 +242,7 @@ class EngineApp(pulumi.ComponentResource):
             env=[
                 app.EnvironmentVarArgs(name="VISION_ENGINE_DATA_DIR", value=DATA_DIR),
                 *(app.EnvironmentVarArgs(name=variable, value=value) for variable, value in settings.items()),
-                *(app.EnvironmentVarArgs(name=variable, secret_ref=_secret_name(variable)) for variable in args.secrets),
+                *(app.EnvironmentVarArgs(name=variable, secret_ref=secret_name(variable)) for variable in args.secrets),
                 app.EnvironmentVarArgs(name=ROTATION, value=rotation_digest(args.secrets)),
             ],
             resources=app.ContainerResourcesArgs(cpu=cpu, memory=f"{memory_gib:g}Gi"),
@@ -252,11 +266,6 @@ def rotation_digest(secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[s
     return pulumi.Output.unsecret(digest)
 
 
-def _secret_name(variable: str) -> str:
-    """`VISION_ENGINE_DATABASE_URL` → `database-url`."""
-    return variable.removeprefix("VISION_ENGINE_").lower().replace("_", "-")
-
-
 def _counting() -> dict[str, str]:
     """KEDA's scaler runs the query: https://keda.sh/docs/latest/scalers/postgresql/"""
     return {"query": WORKERS_QUERY, "targetQueryValue": "1"}
@@ -267,7 +276,7 @@ def _database() -> app.ScaleRuleAuthArgs:
 
     https://github.com/microsoft/azure-container-apps/issues/1786
     """
-    return app.ScaleRuleAuthArgs(secret_ref=_secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
+    return app.ScaleRuleAuthArgs(secret_ref=secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
 
 
 def _volume() -> app.VolumeArgs:

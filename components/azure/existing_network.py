@@ -9,6 +9,7 @@ from vision_customization.components.azure.use import Use
 
 BLOB_ZONE = "privatelink.blob.core.windows.net"
 VISION_ZONE = "privatelink.cognitiveservices.azure.com"
+VAULT_ZONE = "privatelink.vaultcore.azure.net"
 DATABASE_ZONE = "private.postgres.database.azure.com"
 APPS_ZONE = "azurecontainerapps.io"
 
@@ -59,8 +60,8 @@ class ExistingNetwork:
         apps_subnet: delegated to Microsoft.App/environments, /27 or larger, with nothing else in it.
         database_subnet: delegated to Microsoft.DBforPostgreSQL/flexibleServers, /28 or larger.
         endpoints_subnet: not delegated; for private endpoints.
-        blob_zone, vision_zone, database_zone: zones named `privatelink.blob.core.windows.net`,
-            `privatelink.cognitiveservices.azure.com`, and `….postgres.database.azure.com`.
+        blob_zone, vision_zone, vault_zone, database_zone: zones named `privatelink.blob.core.windows.net`,
+            `privatelink.cognitiveservices.azure.com`, `privatelink.vaultcore.azure.net`, and `….postgres.database.azure.com`.
         apps_zone: a zone above the domain of the apps, like `eastus.azurecontainerapps.io`.
         link_zones: whether the stack links the given zones to the network; by default they are linked already.
     """
@@ -71,6 +72,7 @@ class ExistingNetwork:
     endpoints_subnet: str | None = None
     blob_zone: str | None = None
     vision_zone: str | None = None
+    vault_zone: str | None = None
     database_zone: str | None = None
     apps_zone: str | None = None
     link_zones: bool = False
@@ -81,7 +83,7 @@ class ExistingNetwork:
         return NetworkId.of(f"existing.{what}Subnet", text, "virtualNetworks/subnets") if text else None
 
     def zone(self, what: str) -> NetworkId | None:
-        """`blob`, `vision`, `database` or `apps`. Raises NetworkNotUsable."""
+        """`blob`, `vision`, `vault`, `database` or `apps`. Raises NetworkNotUsable."""
         text = getattr(self, f"{what}_zone")
         if not text:
             return None
@@ -103,8 +105,8 @@ class ExistingNetwork:
 
 
 SUBNETS = ("apps", "database", "endpoints")
-ZONES = ("blob", "vision", "database", "apps")
-_FIXED_ZONES = {"blob": BLOB_ZONE, "vision": VISION_ZONE}
+ZONES = ("blob", "vision", "vault", "database", "apps")
+_FIXED_ZONES = {"blob": BLOB_ZONE, "vision": VISION_ZONE, "vault": VAULT_ZONE}
 _SUFFIXES = {"database": ".postgres.database.azure.com", "apps": APPS_ZONE}
 
 
@@ -127,10 +129,13 @@ class NetworkOptions:
     existing: ExistingNetwork = field(default_factory=ExistingNetwork)
     route_table: str | None = None
 
-    def actions(self, *, private: bool) -> list[str]:
-        """What the deployer must be allowed to do in the stack's resource group. `private`: whether there are endpoints."""
+    def actions(self, *, private: bool, vault: bool = False) -> list[str]:
+        """What the deployer must be allowed to do in the stack's resource group.
+
+        `private`: whether there are endpoints; `vault`: whether one of them is a Key Vault's.
+        """
         existing = self.existing
-        subnets, zones = _needed(private=private)
+        subnets, zones = _needed(private=private, vault=vault)
         needed = {
             "virtualNetworks/write": existing.network is None,
             "networkSecurityGroups/write": not all(map(existing.subnet, subnets)),
@@ -139,10 +144,10 @@ class NetworkOptions:
         }
         return [f"Microsoft.Network/{action}" for action, is_needed in needed.items() if is_needed]
 
-    def uses(self, *, private: bool) -> list[Use]:
+    def uses(self, *, private: bool, vault: bool = False) -> list[Use]:
         """What the deployer must be allowed to do with the network, subnets, zones and route table of somebody else."""
         existing = self.existing
-        subnets, zones = _needed(private=private)
+        subnets, zones = _needed(private=private, vault=vault)
         given = {what: subnet for what in subnets if (subnet := existing.subnet(what))}
         uses = [_use(subnet, "virtualNetworks/subnets/join/action", subnet=what) for what, subnet in given.items()]
         needed = {
@@ -180,16 +185,19 @@ class NetworkOptions:
             yield "two of the existing subnets are the same. Apps, database and endpoints each need a subnet of their own"
         if self.route_table and existing.apps_subnet:
             yield "routeTable changes no subnet of somebody else. Set it on existing.appsSubnet, and remove it here"
-        if not private and (existing.endpoints_subnet or existing.blob_zone or existing.vision_zone or existing.apps_zone):
+        zones = (existing.blob_zone, existing.vision_zone, existing.vault_zone, existing.apps_zone)
+        if not private and (existing.endpoints_subnet or any(zones)):
             yield (
-                "existing.endpointsSubnet, blobZone, visionZone and appsZone need privateNetwork: true. "
+                "existing.endpointsSubnet, blobZone, visionZone, vaultZone and appsZone need privateNetwork: true. "
                 "Without it there are no private endpoints"
             )
 
 
-def _needed(*, private: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _needed(*, private: bool, vault: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The subnets and zones that a stack has."""
-    return (SUBNETS, ZONES) if private else (("apps", "database"), ("database",))
+    if not private:
+        return ("apps", "database"), ("database",)
+    return SUBNETS, tuple(zone for zone in ZONES if vault or zone != "vault")
 
 
 def _use(of: NetworkId, *actions: str, role: str = "Network Contributor", subnet: str = "") -> Use:

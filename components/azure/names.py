@@ -55,12 +55,17 @@ RULES: Mapping[str, _Rule] = {
         r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "3–63 lowercase letters, digits or '-', a letter or digit at both ends"
     ),
     "network": _Rule(r"[a-zA-Z0-9][\w.-]{0,62}\w|\w", "1–64 letters, digits, '_', '.' or '-'"),
+    "key_vault": _Rule(
+        r"(?=.{3,24}$)[a-zA-Z]([a-zA-Z0-9]|-(?!-))*[a-zA-Z0-9]",
+        "3–24 letters, digits or single '-', starting with a letter, a letter or digit at the end",
+    ),
 }
 
 
 @dataclass(frozen=True)
 class AzureNames:
-    """The names of a workspace's resources in Azure; `subdomain`, `storage_account` and `database_server` are global."""
+    """The names of a workspace's resources in Azure; `subdomain`, `storage_account`, `database_server` and
+    `key_vault` are global."""
 
     resource_group: str
     vision_account: str
@@ -73,6 +78,7 @@ class AzureNames:
     worker: str
     database_server: str
     network: str
+    key_vault: str
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -103,5 +109,6 @@ class AzureNames:
             "worker": f"{base}-worker",
             "database_server": f"{base}-{unique}",
             "network": f"{base}-net",
+            "key_vault": f"{base[: 23 - UNIQUE_DIGITS].rstrip('-')}-{unique}",
         }
         return cls(**{**made, **(given or {})})

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.capabilities import check_capabilities
+from vision_customization.components.azure.deleted_vault import check_deleted_vault
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 from vision_customization.components.azure.subnet_check import check_subnet
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.mgmt.authorization import AuthorizationManagementClient
 
-    from vision_customization.components.azure.args import DatabaseSize
+    from vision_customization.components.azure.args import AzureArgs, DatabaseSize
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
@@ -34,6 +35,7 @@ MAKE_JOBS = "Microsoft.App/jobs/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
 MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
 MAKE_VISION = "Microsoft.CognitiveServices/accounts/write"
+MAKE_VAULTS = ("Microsoft.KeyVault/vaults/write", "Microsoft.KeyVault/vaults/secrets/write")
 MAKE_RESOURCES = (
     MAKE_GROUP,
     MAKE_VISION,
@@ -98,6 +100,7 @@ def wanted_actions(
     vision: bool = True,
     jobs: bool = False,
     networks: Sequence[str] = (),
+    key_vault: bool = False,
     defines_role: bool = False,
     locks: bool = False,
     budget: bool = False,
@@ -108,8 +111,25 @@ def wanted_actions(
     """
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
-    more = [*((MAKE_JOBS,) if jobs else ()), *networks, *((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES]
-    return [*made, *more, *((DEFINE_ROLES,) if defines_role else ()), *((MAKE_LOCKS,) if locks else ())]
+    more = [*((MAKE_JOBS,) if jobs else ()), *networks, *(MAKE_VAULTS if key_vault else ())]
+    more += [*((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
+    return [*made, *more, *((MAKE_LOCKS,) if locks else ())]
+
+
+def wanted_uses(args: "AzureArgs") -> list[Use]:
+    """What the program does with resources of somebody else."""
+    uses = []
+    if args.log_workspace is not None:
+        keys = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
+        uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor"))
+    if args.identity is not None:
+        assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+        uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
+    if args.has_network:
+        uses += args.network.uses(private=args.private_network, vault=args.key_vault)
+    if args.container_registry is not None:
+        uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
+    return uses
 
 
 def check_caller(
@@ -263,6 +283,7 @@ class Wanted:
         actions: what the deployer must be allowed to do in the group.
         uses: resources of somebody else.
         vision_account: a name; None if none is made. `vision_location`: its region.
+        key_vault: a name; None if none is made.
         container_id: ARM id of the training container.
         assigns_deployer: whether the program assigns the deployer the role to upload there.
         restore: restore a soft-deleted Vision account of that name.
@@ -275,6 +296,7 @@ class Wanted:
     uses: Sequence[Use]
     vision_account: str | None
     vision_location: str
+    key_vault: str | None
     container_id: str
     assigns_deployer: bool
     restore: bool
@@ -303,6 +325,7 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
     Raises:
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
         AccountDeleted: the account's name is blocked, and `restore` is not set.
+        VaultDeleted: the vault's name is blocked.
         SubnetNotUsable: a given subnet does not fit.
         NotOffered: the region does not offer the database.
         NoAnswer: Azure can't be reached.
@@ -335,6 +358,8 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
         warnings.append(f"not checked before the update: {_may_not_ask_for_deleted(caller, wanted)}")
     if deleted and not wanted.restore:
         raise AccountDeleted(deleted_account_message(str(wanted.vision_account), wanted.vision_location, group))
+    if wanted.key_vault is not None:
+        warnings += check_deleted_vault(token, caller.subscription_id, wanted.database_location, wanted.key_vault)
     database = check_capabilities(token, wanted.server_id, wanted.database_location, wanted.database)
     return Found(bool(deleted), caller_type(token), database.storage_gb, [*warnings, *database.warnings])
 

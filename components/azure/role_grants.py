@@ -1,4 +1,4 @@
-"""BlobReader, BlobContributor, VisionUser, ImagePuller: one role for one identity, on the smallest scope."""
+"""BlobReader, BlobContributor, VisionUser, SecretReader, ImagePuller: one role for one identity, on the smallest scope."""
 
 from typing import ClassVar
 
@@ -64,6 +64,12 @@ class VisionUser(RoleGrant):
     """Cognitive Services User for an identity on a Vision account: it may call the prebuilt features."""
 
     role = Role.COGNITIVE_SERVICES_USER
+
+
+class SecretReader(RoleGrant):
+    """Key Vault Secrets User for an identity on a vault: it may read secrets."""
+
+    role = Role.KEY_VAULT_SECRETS_USER
 
 
 class ImagePuller(RoleGrant):

@@ -15,6 +15,7 @@ class Role(StrEnum):
     STORAGE_BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
     ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
     COGNITIVE_SERVICES_USER = "a97b65f3-24c7-4388-baec-2e87135dc908"
+    KEY_VAULT_SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 
     @property
     def label(self) -> str:

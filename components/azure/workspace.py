@@ -1,44 +1,35 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pulumi
-from pulumi_azure_native import app, authorization, managedidentity, resources
+from pulumi_azure_native import authorization, resources
 
+from vision_customization.components.azure.apps_environment import apps_environment
 from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
-from vision_customization.components.azure.existing import TYPES, ArmId
+from vision_customization.components.azure.engine_identity import EngineIdentity
 from vision_customization.components.azure.existing_network import BLOB_ZONE, VISION_ZONE
+from vision_customization.components.azure.key_vault import KeyVault, KeyVaultArgs
 from vision_customization.components.azure.names import AzureNames
 from vision_customization.components.azure.network import PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
 from vision_customization.components.azure.place import Place
-from vision_customization.components.azure.preflight import ASSIGN_ROLES, wanted_actions
+from vision_customization.components.azure.preflight import wanted_actions, wanted_uses
 from vision_customization.components.azure.preflight_resource import Preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.safeguards import CostBudget, DataLocks
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
-from vision_customization.components.azure.use import Use
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
-from vision_customization.components.azure.worker_profiles import CONSUMPTION, profile_name
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
 from vision_customization.customization.resources import Service, TrainingContainer
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A user-assigned identity: its ARM id, the id of its application, and its object id."""
-
-    id: pulumi.Output[str]
-    client_id: pulumi.Output[str]
-    principal_id: pulumi.Output[str]
 
 
 class AzureWorkspace(pulumi.ComponentResource):
@@ -171,16 +162,18 @@ class AzureWorkspace(pulumi.ComponentResource):
                 group=args.resource_group is None,
                 logs=args.log_workspace is None,
                 identity=args.identity is None,
-                networks=args.network.actions(private=args.private_network) if args.has_network else (),
+                networks=args.network.actions(private=args.private_network, vault=args.key_vault) if args.has_network else (),
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
                 jobs=args.engine.workers == "job",
+                key_vault=args.key_vault,
                 locks=args.locks,
                 budget=args.monthly_budget is not None,
             ),
-            uses=self._uses(),
+            uses=wanted_uses(args),
             vision_account=self._names.vision_account if args.vision == "account" else None,
             vision_location=args.vision_region,
+            key_vault=self._unique.key_vault if args.key_vault else None,
             container_id=container_id,
             assigns_deployer=args.assign_deployer,
             restore=args.restore,
@@ -195,22 +188,6 @@ class AzureWorkspace(pulumi.ComponentResource):
             caller_type=args.deployer_type,
             opts=self._child,
         )
-
-    def _uses(self) -> list[Use]:
-        """What the program does with resources of somebody else."""
-        args = self._args
-        uses = []
-        if args.log_workspace is not None:
-            keys = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
-            uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor"))
-        if args.identity is not None:
-            assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
-            uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
-        if args.has_network:
-            uses += args.network.uses(private=args.private_network)
-        if args.container_registry is not None:
-            uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
-        return uses
 
     def _group(self) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         """Id and name of the resource group."""
@@ -302,23 +279,10 @@ class AzureWorkspace(pulumi.ComponentResource):
             self._child,
         )
 
-    def _identity(self, preflight: Preflight) -> Identity:
+    def _identity(self, preflight: Preflight) -> EngineIdentity:
         if self._args.identity is not None:
-            id_ = preflight.passed(self._args.identity.existing)
-            known = id_.apply(lambda given: ArmId.of("identity", given, TYPES["identity"]))
-            found = managedidentity.get_user_assigned_identity_output(
-                resource_group_name=known.resource_group, resource_name=known.name, opts=pulumi.InvokeOptions(parent=self)
-            )
-            return Identity(id_, found.client_id, found.principal_id)
-        made = managedidentity.UserAssignedIdentity(
-            f"{self._name}-engine",
-            resource_group_name=self.resource_group,
-            resource_name_=self._names.identity,
-            location=self._args.location,
-            tags=self._tags,
-            opts=self._child,
-        )
-        return Identity(made.id, made.client_id, made.principal_id)
+            return EngineIdentity.existing(preflight.passed(self._args.identity.existing), self)
+        return EngineIdentity.made(f"{self._name}-engine", self._place, self._names.identity, self._child)
 
     def _roles(
         self, storage: TrainingStorage, vision: VisionAccount | None, principal_id: pulumi.Output[str]
@@ -406,15 +370,33 @@ class AzureWorkspace(pulumi.ComponentResource):
         vision: VisionAccount | None,
         storage: TrainingStorage,
         database: EngineDatabase,
-        identity: Identity,
+        identity: EngineIdentity,
     ) -> Service:
-        environment = self._environment(network, observability)
+        environment = apps_environment(
+            f"{self._name}-apps",
+            self._place,
+            environment_name=self._names.environment,
+            observability=observability,
+            subnet_id=network.apps_subnet_id if network else None,
+            internal=self._args.private_network,
+            options=self._args.environment,
+            worker_profile=self._args.engine.worker_profile,
+            opts=self._child,
+        )
         if network is not None and self._args.private_network:
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
+        secrets: dict[str, pulumi.Input[str]] = {
+            "VISION_ENGINE_KEYS": key.value,
+            "VISION_ENGINE_DATABASE_URL": database.url,
+            "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
+        }
+        vault = self._vault(secrets, network, observability, identity)
+        if vault is not None:
+            names_there = [*names_there, *vault.readable_after]
         engine = EngineApp(
             f"{self._name}-engine",
             EngineAppArgs(
@@ -439,11 +421,9 @@ class AzureWorkspace(pulumi.ComponentResource):
                 },
                 # Workers add nothing there, and keep their revision when this changes.
                 api_settings={"VISION_ENGINE_STUDIO_CONTAINER": storage.training_url} if self._args.studio_labelling else {},
-                secrets={
-                    "VISION_ENGINE_KEYS": key.value,
-                    "VISION_ENGINE_DATABASE_URL": database.url,
-                    "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
-                },
+                secrets=secrets,
+                secret_urls=vault.urls if vault else {},
+                readable_minutes=self._args.role_timeout_minutes,
                 size=self._args.engine,
             ),
             # A name that is looked up before it exists stays unresolved for a while.
@@ -451,37 +431,32 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
         return Service(engine.endpoint, key.value)
 
-    def _environment(self, network: PrivateNetwork | None, observability: Observability) -> app.ManagedEnvironment:
-        options = self._args.environment
-        return app.ManagedEnvironment(
-            f"{self._name}-apps",
-            resource_group_name=self.resource_group,
-            environment_name=self._names.environment,
-            location=self._args.location,
-            app_logs_configuration=app.AppLogsConfigurationArgs(
-                destination="log-analytics",
-                log_analytics_configuration=app.LogAnalyticsConfigurationArgs(
-                    customer_id=observability.customer_id, shared_key=observability.shared_key
-                ),
+    def _vault(
+        self,
+        secrets: Mapping[str, pulumi.Input[str]],
+        network: PrivateNetwork | None,
+        observability: Observability,
+        identity: EngineIdentity,
+    ) -> KeyVault | None:
+        if not self._args.key_vault:
+            return None
+        vault = KeyVault(
+            f"{self._name}-vault",
+            KeyVaultArgs(
+                self._place,
+                vault_name=self._unique.key_vault,
+                subscription_id=self._client.subscription_id,
+                tenant_id=self._client.tenant_id,
+                reader_id=identity.principal_id,
+                secrets=secrets,
+                network=network if self._args.private_network else None,
+                purge_protection=self._args.purge_protection,
+                protect=self._args.protect,
             ),
-            vnet_configuration=app.VnetConfigurationArgs(
-                infrastructure_subnet_id=network.apps_subnet_id, internal=self._args.private_network
-            )
-            if network
-            else None,
-            zone_redundant=options.zone_redundant or None,
-            peer_traffic_configuration=app.ManagedEnvironmentPeerTrafficConfigurationArgs(
-                encryption=app.ManagedEnvironmentEncryptionArgs(enabled=True)
-            )
-            if options.peer_encryption
-            else None,
-            workload_profiles=[
-                app.WorkloadProfileArgs(name=profile_name(profile), workload_profile_type=profile)
-                for profile in dict.fromkeys((CONSUMPTION, self._args.engine.worker_profile))
-            ],
-            tags=self._tags,
-            opts=self._child,
+            self._child,
         )
+        observability.watch("vault", vault.vault_id)
+        return vault
 
     def _deployer_access(self, storage: TrainingStorage, preflight: Preflight) -> BlobAccess:
         """The training container, once the deploying identity's role on it takes effect."""

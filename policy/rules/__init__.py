@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from . import apps, database, identity, stack, storage, vision
+from . import apps, database, identity, stack, storage, vault, vision
 from .rule import Resource, Rule, StackRule
 
 RULES: tuple[Rule | StackRule, ...] = (
@@ -14,6 +14,7 @@ RULES: tuple[Rule | StackRule, ...] = (
     *identity.RULES,
     *database.RULES,
     *apps.RULES,
+    *vault.RULES,
     *stack.RULES,
 )
 

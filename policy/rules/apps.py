@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .rule import HIDDEN, UNKNOWN, Resource, Rule, Settings, texts_in
+from . import vault
+from .rule import HIDDEN, UNKNOWN, Resource, Rule, Settings, expect, texts_in
 from .signature import signatures_in
 
 CONTAINER_APP = "azure-native:app:ContainerApp"
+ENVIRONMENT = "azure-native:app:ManagedEnvironment"
 JOB = "azure-native:app:Job"
 
 KEY_NAMES = re.compile(r"STORAGE\w*KEY|ACCOUNT_KEY|CONNECTION_STRING|SAS_TOKEN|^VISION_ENGINE_VISION_KEY$|COGNITIVE\w*KEY")
@@ -94,7 +96,37 @@ def names_a_digest(resource: Resource, _settings: Settings) -> Iterator[str]:
             yield f"{path}.image is {image!r}; it must end with @sha256: and the image's digest"
 
 
+def is_spread_over_zones(resource: Resource, settings: Settings) -> Iterator[str]:
+    if settings.flag("required"):
+        yield from expect(resource, "zoneRedundant", True)
+
+
+def encrypts_between_apps(resource: Resource, settings: Settings) -> Iterator[str]:
+    if settings.flag("required"):
+        yield from expect(resource, "peerTrafficConfiguration.encryption.enabled", True)
+
+
+REQUIRED = {"required": {"type": "boolean", "default": False}}
+
 RULES = (
+    Rule(
+        name="environment-zones",
+        says="If the stack requires it, the apps' replicas are spread over availability zones.",
+        why="All replicas in one zone fail with it. It can be set only when the environment is created.",
+        fix="Set the stack's `environment.zoneRedundant` to true (this replaces the environment and its apps).",
+        types=(ENVIRONMENT,),
+        settings=REQUIRED,
+        check=is_spread_over_zones,
+    ),
+    Rule(
+        name="environment-peer-encryption",
+        says="If the stack requires it, calls between apps are encrypted.",
+        why="Calls inside of the environment would cross Azure's network in the clear.",
+        fix="Set the stack's `environment.peerEncryption` to true.",
+        types=(ENVIRONMENT,),
+        settings=REQUIRED,
+        check=encrypts_between_apps,
+    ),
     Rule(
         name="app-identity",
         says="An app has an identity.",
@@ -108,7 +140,7 @@ RULES = (
         says="An app gets no keys, SAS or connection strings of storage, Vision or a registry.",
         why="Anyone who can read the app's configuration could copy them; an identity can't be copied.",
         fix="Remove the variable or secret, and assign the app's identity the role that it needs.",
-        types=(CONTAINER_APP, JOB),
+        types=(CONTAINER_APP, JOB, vault.SECRET),
         check=holds_no_foreign_keys,
     ),
     Rule(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
+from . import vault
 from .rule import UNKNOWN, Resource, Rule, Settings, expect, texts_in
 
 SERVER = "azure-native:dbforpostgresql:Server"
@@ -15,6 +16,7 @@ CONTAINER_APP, JOB = "azure-native:app:ContainerApp", "azure-native:app:Job"
 AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services of Azure", those of other customers included
 
 MODES = ("Disabled", "SameZone", "ZoneRedundant")
+GEO_MODES = ("Disabled", "Enabled")
 
 SECURE_MODES = ("verify-full",)
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S+")
@@ -56,6 +58,12 @@ def grows(resource: Resource, _settings: Settings) -> Iterator[str]:
     yield from expect(resource, "storage.autoGrow", "Enabled")
 
 
+def backs_up_in_allowed_regions(resource: Resource, settings: Settings) -> Iterator[str]:
+    mode, allowed = resource.at("backup.geoRedundantBackup"), settings.texts("modes")
+    if mode is not UNKNOWN and (mode or GEO_MODES[0]) not in allowed:
+        yield f"backup.geoRedundantBackup is {mode or 'not set'}; this stack allows {', '.join(allowed)}"
+
+
 def is_backed_up(resource: Resource, settings: Settings) -> Iterator[str]:
     days, least = resource.at("backup.backupRetentionDays"), settings.number("days")
     if days is not UNKNOWN and (days or 0) < least:
@@ -69,7 +77,7 @@ RULES = (
         why="Without `sslmode`, a client can be made to fall back to plain text; with less than `verify-full`, it sends its "
         "password to any server that answers in the database's place.",
         fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=verify-full`.",
-        types=(CONFIGURATION, CONTAINER_APP, JOB),
+        types=(CONFIGURATION, CONTAINER_APP, JOB, vault.SECRET),
         check=enforces_tls,
     ),
     Rule(
@@ -103,6 +111,22 @@ RULES = (
             }
         },
         check=has_a_standby,
+    ),
+    Rule(
+        name="database-backup-region",
+        says="The database's backups are kept where the stack allows: in its own region, or also in the paired one.",
+        why="Backups in another region survive the loss of the whole region, and take the data out of it.",
+        fix="Set the stack's `database.geoRedundantBackup` as allowed (this replaces the server), or allow it with `modes`.",
+        types=(SERVER,),
+        settings={
+            "modes": {
+                "type": "array",
+                "items": {"type": "string", "enum": list(GEO_MODES)},
+                "minItems": 1,
+                "default": list(GEO_MODES),
+            }
+        },
+        check=backs_up_in_allowed_regions,
     ),
     Rule(
         name="database-backups",

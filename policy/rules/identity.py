@@ -34,12 +34,14 @@ _CONTAINER = re.compile(
 )
 _GROUP = re.compile(r"^/subscriptions/[^/]+/resourceGroups/[^/]+$", re.IGNORECASE)
 _REGISTRY = re.compile(r"/providers/Microsoft\.ContainerRegistry/registries/[^/]+$", re.IGNORECASE)
+_VAULT = re.compile(r"/providers/Microsoft\.KeyVault/vaults/[^/]+$", re.IGNORECASE)
 _VISION = re.compile(r"/providers/Microsoft\.CognitiveServices/accounts/[^/]+$", re.IGNORECASE)
 
 ROLES = {
     "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": Role("Storage Blob Data Reader", "a blob container", _CONTAINER),
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": Role("Storage Blob Data Contributor", "a blob container", _CONTAINER),
     "a97b65f3-24c7-4388-baec-2e87135dc908": Role("Cognitive Services User", "the Vision account", _VISION),
+    "4633458b-17de-408a-b874-0445c86b69e6": Role("Key Vault Secrets User", "the Key Vault", _VAULT),
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": Role("AcrPull", "a container registry", _REGISTRY),
 }
 

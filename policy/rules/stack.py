@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from . import database, storage, vision
+from . import database, storage, vault, vision
+from .apps import ENVIRONMENT
 from .rule import UNKNOWN, Resource, Rule, Settings, StackRule, expect
 
 PRIVATE_ENDPOINT = "azure-native:network:PrivateEndpoint"
 DIAGNOSTIC_SETTING = "azure-native:monitor:DiagnosticSetting"
-ENVIRONMENT = "azure-native:app:ManagedEnvironment"
 
 LOCK = "azure-native:authorization:ManagementLockByScope"
 BUDGET = "azure-native:consumption:Budget"
@@ -20,10 +20,11 @@ CLOSABLE = {
     vision.ACCOUNT: "properties.publicNetworkAccess",
     storage.ACCOUNT: "publicNetworkAccess",
     database.SERVER: "network.publicNetworkAccess",
+    vault.VAULT: "properties.publicNetworkAccess",
 }
 """Resources that are reachable from the internet, and the property that prevents it."""
 
-OBSERVED = (vision.ACCOUNT, storage.ACCOUNT, database.SERVER)
+OBSERVED = (vision.ACCOUNT, storage.ACCOUNT, database.SERVER, vault.VAULT)
 DATA = (storage.ACCOUNT, storage.CONTAINER, database.SERVER, database.DATABASE)
 
 
@@ -36,6 +37,7 @@ TAGGED = tuple(
         "app:ManagedEnvironment",
         "cognitiveservices:Account",
         "dbforpostgresql:Server",
+        "keyvault:Vault",
         "managedidentity:UserAssignedIdentity",
         "monitor:ActionGroup",
         "monitor:ScheduledQueryRule",

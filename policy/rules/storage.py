@@ -9,6 +9,9 @@ CONTAINER = "azure-native:storage:BlobContainer"
 BLOB_SERVICE = "azure-native:storage:BlobServiceProperties"
 MANAGEMENT_POLICY = "azure-native:storage:ManagementPolicy"
 
+SKUS = tuple(f"Standard_{copies}" for copies in ("LRS", "ZRS", "GRS", "RAGRS", "GZRS", "RAGZRS"))
+"""Copies in one data centre, in zones of a region, and (with G) also in another region."""
+
 
 def keeps_blobs_private(resource: Resource, _settings: Settings) -> Iterator[str]:
     if resource.type == ACCOUNT:
@@ -51,6 +54,12 @@ def keeps_what_is_deleted(resources: Sequence[Resource], settings: Settings) -> 
 def has_no_local_users(resource: Resource, _settings: Settings) -> Iterator[str]:
     yield from expect(resource, "isLocalUserEnabled", False)
     yield from expect(resource, "isSftpEnabled", False, None)
+
+
+def has_copies(resource: Resource, settings: Settings) -> Iterator[str]:
+    sku, allowed = resource.at("sku.name"), settings.texts("skus")
+    if sku is not UNKNOWN and sku not in allowed:
+        yield f"sku.name is {sku or 'not set'}; this stack allows {', '.join(allowed)}"
 
 
 def stays_in_its_tenant(resource: Resource, _settings: Settings) -> Iterator[str]:
@@ -148,6 +157,17 @@ RULES = (
         fix="Set `isLocalUserEnabled` to false, and leave `isSftpEnabled` off.",
         types=(ACCOUNT,),
         check=has_no_local_users,
+    ),
+    Rule(
+        name="storage-redundancy",
+        says="The storage account keeps as many copies, and where, as the stack allows.",
+        why="With copies in one data centre, a fire there ends all datasets. Copies in another region take images out.",
+        fix="Set the stack's `storageSku` to one that is allowed, or allow it with `skus`.",
+        types=(ACCOUNT,),
+        settings={
+            "skus": {"type": "array", "items": {"type": "string", "enum": list(SKUS)}, "minItems": 1, "default": list(SKUS)}
+        },
+        check=has_copies,
     ),
     Rule(
         name="storage-no-cross-tenant-replication",

@@ -14,6 +14,7 @@ SERVER = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision-pr
 ENVIRONMENT = f"{GROUP}/providers/Microsoft.App/managedEnvironments/vision"
 APP = f"{GROUP}/providers/Microsoft.App/containerApps/engine"
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/engine"
+VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/vision-prod"
 WORKSPACE = f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/vision"
 INSIGHTS = "providers/Microsoft.Insights/diagnosticSettings/logs"
 ROLES = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
@@ -49,6 +50,14 @@ def logs(target: str) -> tuple[str, str, dict[str, Any]]:
             "workspaceId": WORKSPACE,
             "logs": [{"categoryGroup": "allLogs", "enabled": True}],
         },
+    )
+
+
+def secret(name: str, value: str) -> tuple[str, str, dict[str, Any]]:
+    return (
+        f"{VAULT}/secrets/{name}",
+        "keyvault:Secret",
+        {"resourceGroupName": "vision", "vaultName": "vision-prod", "secretName": name, "properties": {"value": value}},
     )
 
 
@@ -115,7 +124,7 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "accountName": "visionprod",
             "kind": "StorageV2",
             "location": "eastus",
-            "sku": {"name": "Standard_LRS"},
+            "sku": {"name": "Standard_ZRS"},
             "allowBlobPublicAccess": False,
             "allowSharedKeyAccess": False,
             "allowCrossTenantReplication": False,
@@ -224,6 +233,8 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "resourceGroupName": "vision",
             "environmentName": "vision",
             "location": "eastus",
+            "zoneRedundant": True,
+            "peerTrafficConfiguration": {"encryption": {"enabled": True}},
             "appLogsConfiguration": {
                 "destination": "log-analytics",
                 "logAnalyticsConfiguration": {
@@ -246,11 +257,8 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
                 "ingress": {"external": True, "targetPort": 8080, "allowInsecure": False},
                 "registries": [{"server": "vision.azurecr.io", "identity": IDENTITY}],
                 "secrets": [
-                    {
-                        "name": "database-url",
-                        "value": "postgresql+psycopg://vision:secret@vision-prod:5432/vision?sslmode=verify-full",
-                    },
-                    {"name": "keys", "value": "a key of the engine"},
+                    {"name": name, "keyVaultUrl": f"https://vision-prod.vault.azure.net/secrets/{name}/1", "identity": IDENTITY}
+                    for name in ("database-url", "keys")
                 ],
             },
             "template": {
@@ -267,6 +275,37 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
                 ],
                 "scale": {"minReplicas": 2, "maxReplicas": 4},
             },
+        },
+    ),
+    (
+        VAULT,
+        "keyvault:Vault",
+        {
+            "resourceGroupName": "vision",
+            "vaultName": "vision-prod",
+            "location": "eastus",
+            "properties": {
+                "tenantId": "9a8b7c6d-0000-4000-8000-000000000007",
+                "sku": {"family": "A", "name": "standard"},
+                "enableRbacAuthorization": True,
+                "enablePurgeProtection": True,
+                "softDeleteRetentionInDays": 90,
+                "publicNetworkAccess": "Disabled",
+                "networkAcls": {"defaultAction": "Deny", "bypass": "None"},
+            },
+        },
+    ),
+    secret("database-url", "postgresql+psycopg://vision:secret@vision-prod:5432/vision?sslmode=verify-full"),
+    secret("keys", "a key of the engine"),
+    (
+        f"{VAULT}/providers/Microsoft.Authorization/roleAssignments/9a8b7c6d-0000-4000-8000-000000000008",
+        "authorization:RoleAssignment",
+        {
+            "roleAssignmentName": "9a8b7c6d-0000-4000-8000-000000000008",
+            "principalId": PRINCIPAL,
+            "principalType": "ServicePrincipal",
+            "roleDefinitionId": f"{ROLES}/4633458b-17de-408a-b874-0445c86b69e6",
+            "scope": VAULT,
         },
     ),
     (
@@ -302,8 +341,11 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "value": "on",
         },
     ),
-    *map(logs, (VISION, STORAGE, SERVER)),
-    *(endpoint(target, name) for target, name in ((VISION, "account"), (STORAGE, "blob"), (SERVER, "postgresqlServer"))),
+    *map(logs, (VISION, STORAGE, SERVER, VAULT)),
+    *(
+        endpoint(target, name)
+        for target, name in ((VISION, "account"), (STORAGE, "blob"), (SERVER, "postgresqlServer"), (VAULT, "vault"))
+    ),
     (
         f"{GROUP}/providers/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net",
         "privatedns:PrivateZone",

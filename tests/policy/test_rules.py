@@ -14,7 +14,13 @@ from vision_customization.common.loopback import LOOPBACK_HOSTS
 from vision_customization.components.azure import blob_adder, roles
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-PRIVATE: dict[str, Any] = {"private-network": {"required": True}, "app-min-replicas": {"replicas": 2}}
+PRIVATE: dict[str, Any] = {
+    "private-network": {"required": True},
+    "app-min-replicas": {"replicas": 2},
+    "environment-zones": {"required": True},
+    "environment-peer-encryption": {"required": True},
+    "app-secrets-in-vault": {"required": True},
+}
 
 ACCOUNT_SAS = "sv=2024-11-04&ss=b&srt=sco&sp=rl&se=2026-01-01T18:00:00Z&sig=abc%3D"
 SERVICE_SAS = "sv=2024-11-04&sr=c&sp=rl&se=2026-01-01T18:00:00Z&sig=abc%3D"
@@ -33,6 +39,7 @@ LOGS, ENDPOINT = "azure-native:monitor:DiagnosticSetting", "azure-native:network
 ENVIRONMENT = "azure-native:app:ManagedEnvironment"
 LOCK, BUDGET = "azure-native:authorization:ManagementLockByScope", "azure-native:consumption:Budget"
 GROUP = "azure-native:resources:ResourceGroup"
+VAULT, VAULT_SECRET = "azure-native:keyvault:Vault", "azure-native:keyvault:Secret"
 
 # rule, type, path, value, what the error says
 FAILING: list[tuple[str, str, str, Any, str]] = [
@@ -98,6 +105,37 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
         "None",
         "highAvailability.mode is None; this stack allows",
     ),
+    (
+        "database-backup-region",
+        SERVER,
+        "backup.geoRedundantBackup",
+        "Elsewhere",
+        "backup.geoRedundantBackup is Elsewhere; this stack allows Disabled, Enabled",
+    ),
+    ("storage-redundancy", STORAGE, "sku.name", "Premium_LRS", "sku.name is Premium_LRS; this stack allows Standard_LRS"),
+    ("storage-redundancy", STORAGE, "sku", None, "sku.name is not set"),
+    ("environment-zones", ENVIRONMENT, "zoneRedundant", None, "zoneRedundant is not set; it must be True"),
+    (
+        "environment-peer-encryption",
+        ENVIRONMENT,
+        "peerTrafficConfiguration.encryption.enabled",
+        False,
+        "encryption.enabled is False; it must be True",
+    ),
+    ("vault-rbac", VAULT, "properties.enableRbacAuthorization", False, "enableRbacAuthorization is False; it must be True"),
+    ("vault-rbac", VAULT, "properties.accessPolicies", [{"objectId": "x"}], "properties.accessPolicies is set"),
+    ("vault-purge-protection", VAULT, "properties.enablePurgeProtection", None, "enablePurgeProtection is not set"),
+    (
+        "app-secrets-in-vault",
+        APP,
+        "configuration.secrets.0",
+        {"name": "keys", "value": "x"},
+        "secrets[0] (keys) has its value in",
+    ),
+    ("app-secrets-in-vault", APP, "configuration.secrets.1.identity", None, "secrets[1] (keys) names no identity"),
+    ("private-network", VAULT, "properties.publicNetworkAccess", "Enabled", "publicNetworkAccess is 'Enabled'"),
+    ("database-tls", VAULT_SECRET, "properties.value", "postgresql://h/d?sslmode=require", "URL without sslmode="),
+    ("app-no-foreign-keys", VAULT_SECRET, "properties.value", f"AccountKey={KEY}", "properties.value holds an account key"),
     ("app-identity", APP, "identity", None, "identity.type is not set"),
     (
         "app-no-foreign-keys",
@@ -152,7 +190,9 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("budget-ceiling", sample.MODEL, "time_budget_in_hours", 9.0, "1 models add up to 9 hours; the stack may spend 8"),
 ]
 
-OF_JOBS = [case for case in FAILING if case[1] == APP and case[0] not in ("app-ingress-tls", "app-min-replicas")]
+# A job has no ingress and no replicas, and can't read a vault.
+OF_APPS_ALONE = ("app-ingress-tls", "app-min-replicas", "app-secrets-in-vault")
+OF_JOBS = [case for case in FAILING if case[1] == APP and case[0] not in OF_APPS_ALONE]
 
 # rule, the type of which none is left, what the error says
 MISSING = [
@@ -267,6 +307,34 @@ def test_a_stack_can_require_a_standby(mode: str | None) -> None:
     assert [violation.rule.name for violation in found(state, config)] == ["database-standby"]
     sample.change(state, SERVER, "highAvailability.mode", "SameZone")
     assert found(state, config) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "type_", "path", "value", "allowed", "config"),
+    [
+        ("storage-redundancy", STORAGE, "sku.name", "Standard_LRS", "Standard_ZRS", {"skus": ["Standard_ZRS"]}),
+        ("database-backup-region", SERVER, "backup.geoRedundantBackup", "Enabled", "Disabled", {"modes": ["Disabled"]}),
+        ("database-backup-region", SERVER, "backup.geoRedundantBackup", None, "Enabled", {"modes": ["Enabled"]}),
+    ],
+)
+def test_a_stack_can_say_where_copies_are(
+    rule: str, type_: str, path: str, value: object, allowed: str, config: dict[str, Any]
+) -> None:
+    state = sample.exported()
+    sample.change(state, type_, path, value)
+    assert [violation.rule.name for violation in found(state, {**PRIVATE, rule: config})] == [rule]
+    sample.change(state, type_, path, allowed)
+    assert found(state, {**PRIVATE, rule: config}) == []
+
+
+@pytest.mark.parametrize("rule", ["environment-zones", "environment-peer-encryption"])
+def test_what_an_environment_has_is_a_choice_until_a_stack_requires_it(rule: str) -> None:
+    state = sample.exported()
+    sample.change(state, ENVIRONMENT, "zoneRedundant", False)
+    sample.change(state, ENVIRONMENT, "peerTrafficConfiguration", None)
+    private = {"private-network": {"required": True}, "app-min-replicas": {"replicas": 2}}
+    assert found(state, private) == []
+    assert [violation.rule.name for violation in found(state, {**private, rule: {"required": True}})] == [rule]
 
 
 def test_on_this_machine_a_key_and_a_service_sas_may_be() -> None:

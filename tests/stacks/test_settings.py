@@ -299,6 +299,7 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             "azure: imageHosts: 'https://images.example.org' must be a host name like images.example.org",
         ),
         ({"azure": {"image": "i", "protect": True}}, "azure: protect needs alertEmails"),
+        ({"azure": {"image": "i", "purgeProtection": True}}, "azure: purgeProtection needs keyVault: true"),
         ({"azure": {"image": "i", "monthlyBudget": 5}}, "azure: monthlyBudget needs alertEmails"),
         (
             {"azure": {"image": "i", "restoreDays": 7}},

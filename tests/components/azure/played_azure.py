@@ -40,7 +40,10 @@ class Azure(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.made.append((args.typ.removeprefix("azure-native:"), args.name, args.inputs))
-        return f"{args.name}-id", {"name": args.name, **args.inputs, **OUTPUTS, "restores": self.restores}
+        outputs = {"name": args.name, **args.inputs, **OUTPUTS, "restores": self.restores}
+        if secret := args.inputs.get("secretName"):
+            outputs["properties"] = {"secretUriWithVersion": f"https://vault.example/{secret}/1"}
+        return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         return LOOKED_UP[args.token.removeprefix("azure-native:")]

@@ -39,6 +39,7 @@ def test_what_can_be_used(given: dict[str, Any]) -> None:
     [
         ({"apps_subnet": NETWORK}, "existing.appsSubnet is .* It must be an ARM id: .*/virtualNetworks/<name>/subnets/<name>"),
         ({"virtual_network": "spoke"}, "existing.virtualNetwork is 'spoke'"),
+        ({"vault_zone": f"{ZONE}/vault.azure.net"}, "existing.vaultZone .* It must be privatelink.vaultcore.azure.net"),
         ({"blob_zone": f"{ZONE}/blob.example"}, "existing.blobZone is named 'blob.example'. It must be privatelink.blob.core"),
         ({"database_zone": f"{ZONE}/postgres.example"}, "It must end with .postgres.database.azure.com"),
         ({"apps_zone": f"{ZONE}/apps.example"}, "It must end with azurecontainerapps.io"),
@@ -78,6 +79,13 @@ def test_what_the_deployer_must_be_allowed_to_do() -> None:
     assert uses["database"].actions == ["Microsoft.Network/virtualNetworks/subnets/join/action"]
     assert uses["eastus.azurecontainerapps.io"].actions == ["Microsoft.Network/privateDnsZones/A/write"]
     assert uses["eastus.azurecontainerapps.io"].role == "Private DNS Zone Contributor"
+    # A vault's zone is needed with a vault alone.
+    assert "Microsoft.Network/privateDnsZones/write" in theirs.actions(private=True, vault=True)
+    vault = f"{ZONE}/privatelink.vaultcore.azure.net"
+    theirs = NetworkOptions(ExistingNetwork(**given, vault_zone=vault))
+    assert theirs.actions(private=True, vault=True) == ["Microsoft.Network/privateEndpoints/write"]
+    assert {use.resource_id for use in theirs.uses(private=True, vault=True)} == {*given.values(), vault}
+    assert {use.resource_id for use in theirs.uses(private=True)} == {*given.values()}
     some = NetworkOptions(ExistingNetwork(virtual_network=NETWORK, blob_zone=given["blob_zone"], link_zones=True))
     uses = {use.resource_id.rpartition("/")[2]: use for use in some.uses(private=True)}
     assert [action.removeprefix("Microsoft.Network/") for action in uses["spoke"].actions] == [

@@ -32,7 +32,7 @@ def install(folder: Path) -> Path:
 
 
 def parser() -> argparse.ArgumentParser:
-    """As in https://learn.microsoft.com/cli/azure/storage."""
+    """As in https://learn.microsoft.com/cli/azure/storage and https://learn.microsoft.com/cli/azure/keyvault."""
     az = argparse.ArgumentParser(prog="az", allow_abbrev=False)
     commands = az.add_subparsers(required=True)
     storage = commands.add_parser("storage").add_subparsers(required=True)
@@ -45,7 +45,15 @@ def parser() -> argparse.ArgumentParser:
     restore.add_argument("--time-to-restore", "-t", required=True)
     restore.add_argument("--blob-range", "-r", nargs=2, action="append", metavar=("START", "END"))
     restore.set_defaults(run=blob_restore)
-    for command in (accounts, restore):
+    vaults = commands.add_parser("keyvault").add_subparsers(required=True)
+    recover = vaults.add_parser("recover", allow_abbrev=False)
+    recover.set_defaults(run=vault_recover)
+    purge = vaults.add_parser("purge", allow_abbrev=False)
+    purge.set_defaults(run=vault_purge)
+    for command in (recover, purge):
+        command.add_argument("--name", "-n", required=True)
+        command.add_argument("--location", "-l", required=True)
+    for command in (accounts, restore, recover, purge):
         command.add_argument("--query")
         command.add_argument("--output", "-o", choices=["json", "tsv"], default="json")
     return az
@@ -59,6 +67,20 @@ def blob_restore(options: argparse.Namespace) -> Any:  # noqa: ANN401 - JSON
     account = f"/resourceGroups/{options.resource_group}/providers/Microsoft.Storage/storageAccounts/{options.account_name}"
     ranges = [{"startRange": first, "endRange": last} for first, last in options.blob_range or [("", "")]]
     return call("POST", f"{account}/restoreBlobRanges", {"timeToRestore": options.time_to_restore, "blobRanges": ranges})
+
+
+def vault_recover(options: argparse.Namespace) -> Any:  # noqa: ANN401 - JSON
+    found = call("GET", _deleted_vault(options))["properties"]
+    body = {"location": found["location"], "properties": {"createMode": "recover"}}
+    return call("PUT", "/".join(["", *found["vaultId"].split("/")[3:]]), body)
+
+
+def vault_purge(options: argparse.Namespace) -> Any:  # noqa: ANN401 - JSON
+    return call("POST", f"{_deleted_vault(options)}/purge")
+
+
+def _deleted_vault(options: argparse.Namespace) -> str:
+    return f"/providers/Microsoft.KeyVault/locations/{options.location}/deletedVaults/{options.name}"
 
 
 def call(method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON

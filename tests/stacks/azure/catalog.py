@@ -18,6 +18,7 @@ GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}"
 POSTGRESQL = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{{serverName}}"
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
+VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/{{vaultName}}"
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,15 @@ CATALOG: dict[str, Kind] = {
         f"{POSTGRESQL}/databases/{{databaseName}}", fixed={"charset": UNNAMED_FIXED, "collation": UNNAMED_FIXED}
     ),
     "dbforpostgresql:FirewallRule": Kind(f"{POSTGRESQL}/firewallRules/{{firewallRuleName}}"),
+    "keyvault:Vault": Kind(
+        VAULT,
+        fixed={
+            "properties.softDeleteRetentionInDays": Fixed(
+                "BadRequest", 'The property "{}" has been set already and it can\'t be modified.'
+            )
+        },
+    ),
+    "keyvault:Secret": Kind(f"{VAULT}/secrets/{{secretName}}"),
     "monitor:DiagnosticSetting": Kind("{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}"),
     "monitor:ActionGroup": Kind(f"{GROUP}/providers/Microsoft.Insights/actionGroups/{{actionGroupName}}", is_global=True),
     "monitor:ScheduledQueryRule": Kind(

@@ -52,6 +52,9 @@ AT_CREATION: dict[str, Values] = {
         "maintenanceWindow": {"customWindow": "Disabled", "dayOfWeek": 0, "startHour": 0, "startMinute": 0},
         "storage": {"autoGrow": "Disabled", "iops": 120, "storageSizeGB": 32, "tier": "P4"},
     },
+    "keyvault:Vault": {
+        "properties": {"enableSoftDelete": True, "softDeleteRetentionInDays": 90, "publicNetworkAccess": "Enabled"}
+    },
     "monitor:ActionGroup": {
         name: [] for name in ("armRoleReceivers", "azureAppPushReceivers", "emailReceivers", "smsReceivers", "webhookReceivers")
     },

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tests.stacks.azure import vault
 from tests.stacks.azure.authority import Authority, NotAToken
 from tests.stacks.azure.directory import (
     RESOURCE_GROUP,
@@ -16,10 +17,11 @@ from tests.stacks.azure.directory import (
     SharedFolder,
     is_within,
 )
+from tests.stacks.azure.failure import Failure
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
 from tests.stacks.azure.history import NotRestorable
 from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
-from tests.stacks.azure.subscription import Subscription
+from tests.stacks.azure.subscription import State, Subscription
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
@@ -32,15 +34,23 @@ _DELETED_ACCOUNT = re.compile(
     r"/resourceGroups/(?P<group>[^/]+)/deletedAccounts/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
-_SUBNET = re.compile(
-    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
-)
-_RESOURCES = re.compile(r"(?P<group>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))/resources", re.IGNORECASE)
-_VISION_ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 _ACCOUNTS = re.compile(
     r"(?P<group>/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.Storage/storageAccounts", re.IGNORECASE
 )
 _RESTORE = re.compile(rf"(?P<account>{_ACCOUNTS.pattern}/[^/]+)/restoreBlobRanges", re.IGNORECASE)
+_DELETED_VAULT = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.KeyVault/locations/(?P<location>[^/]+)/deletedVaults/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+_PURGE = re.compile(rf"{_DELETED_VAULT.pattern}/purge", re.IGNORECASE)
+_VAULT = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.KeyVault/vaults/(?P<name>[^/]+)", re.IGNORECASE
+)
+_SUBNET = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
+)
+_RESOURCES = re.compile(r"(?P<group>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))/resources", re.IGNORECASE)
+_VISION = "Microsoft.CognitiveServices/accounts"
 _OFFER = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
 )
@@ -84,22 +94,49 @@ class ManagementEndpoint:
                 {"error": {"code": "InvalidAuthenticationToken", "message": f"The access token is invalid: {error}."}},
                 {"WWW-Authenticate": 'Bearer authorization_uri="https://login.windows.net/"'},
             )
-        directory = self._shared.directory()
         try:
+            if call.method == "POST" and (match := _RESTORE.fullmatch(call.path)):
+                return self._restored(match["account"], object_id, json.loads(body.read()))
+            if call.method == "POST" and (match := _PURGE.fullmatch(call.path)):
+                return self._purged(call.path, object_id, match["name"], match["location"])
+            if call.method == "PUT" and (match := _VAULT.fullmatch(call.path)):
+                return self._recovered(call.path, object_id, match["name"], json.loads(body.read()))
             if call.method == "DELETE" and (account := _DELETED_ACCOUNT.fullmatch(call.path)):
                 self._purge(call.path, object_id, account["name"], account["group"])
                 return Answer(204)
-            if call.method == "POST" and (match := _RESTORE.fullmatch(call.path)):
-                _check(directory, object_id, "Microsoft.Storage/storageAccounts/restoreBlobRanges/action", match["account"])
-                wanted = json.loads(body.read())
-                try:
-                    self._restore(match["account"], wanted)
-                except NotRestorable as error:
-                    raise Refused(409, error.code, str(error)) from None
-                return Answer.of(200, {"status": "Complete", "restoreId": str(uuid.uuid4()), "parameters": wanted})
-            return Answer.of(200, reply(call, object_id, directory))
+            return Answer.of(200, reply(call, object_id, self._shared.directory()))
         except Refused as refused:
             return refused.answer
+
+    def _restored(self, account: str, object_id: str, wanted: Mapping[str, Any]) -> Answer:
+        _check(self._shared.directory(), object_id, "Microsoft.Storage/storageAccounts/restoreBlobRanges/action", account)
+        try:
+            self._restore(account, wanted)
+        except NotRestorable as error:
+            raise Refused(409, error.code, str(error)) from None
+        return Answer.of(200, {"status": "Complete", "restoreId": str(uuid.uuid4()), "parameters": wanted})
+
+    def _purged(self, path: str, object_id: str, name: str, location: str) -> Answer:
+        directory = self._shared.directory()
+        _check(directory, object_id, "Microsoft.KeyVault/locations/deletedVaults/purge/action", path)
+        return self._changed(vault.purge, _deleted_vault(name, location, directory)["properties"]["vaultId"])
+
+    def _recovered(self, path: str, object_id: str, name: str, wanted: Mapping[str, Any]) -> Answer:
+        directory = self._shared.directory()
+        _check(directory, object_id, "Microsoft.KeyVault/vaults/write", path)
+        _deleted_vault(name, wanted["location"], directory)
+        if wanted["properties"].get("createMode") != "recover":
+            raise Refused(400, "InvalidCreateMode", "here a vault is recovered, and not made")
+        return self._changed(vault.recover, path)
+
+    def _changed(self, change: Callable[[str, State], None], resource_id: str) -> Answer:
+        """The answer to a request that changes the state."""
+        try:
+            with Subscription(self._shared.folder).locked() as state:
+                change(resource_id, state)
+        except Failure as failure:
+            raise Refused(failure.status, failure.code, str(failure)) from None
+        return Answer.of(200, {})
 
     def _purge(self, path: str, object_id: str, name: str, group: str) -> None:
         """Raises Refused where no such account was deleted, or for somebody who may not purge it."""
@@ -108,9 +145,7 @@ class ManagementEndpoint:
         _deleted_account(path, name, group, directory)
         with Subscription(self._shared.folder).locked() as state:
             for id_ in [
-                found
-                for found in state.deleted
-                if found.lower().endswith(f"/{group}/providers/{_VISION_ACCOUNTS}/{name}".lower())
+                found for found in state.deleted if found.lower().endswith(f"/{group}/providers/{_VISION}/{name}".lower())
             ]:
                 del state.deleted[id_]
 
@@ -124,16 +159,19 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)
+    if match := _DELETED_VAULT.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.KeyVault/locations/deletedVaults/read", call.path)
+        return _deleted_vault(match["name"], match["location"], directory)
+    if match := _ACCOUNTS.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Storage/storageAccounts/read", call.path)
+        accounts = [found for found in directory.of_type(STORAGE_ACCOUNT) if is_within(found.id, match["group"])]
+        return {"value": [{"id": found.id, "name": found.name} for found in accounts]}
     if _SUBNET.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Network/virtualNetworks/subnets/read", call.path)
         return _subnet(call.path, directory)
     if match := _RESOURCES.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", match["group"])
         return _resources(match["group"], match["name"], directory)
-    if match := _ACCOUNTS.fullmatch(call.path):
-        _check(directory, object_id, "Microsoft.Storage/storageAccounts/read", call.path)
-        accounts = [found for found in directory.of_type(STORAGE_ACCOUNT) if is_within(found.id, match["group"])]
-        return {"value": [{"id": found.id, "name": found.name} for found in accounts]}
     if match := _OFFER.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
         if not is_listed(match["location"]):
@@ -282,6 +320,13 @@ def _database_server(server_id: str, directory: Directory, *, of_capabilities: b
     if of_capabilities:
         return capabilities(Offer.of(found.outputs["location"], directory.scenario), of_server=True)
     return document(found.id, found.outputs)
+
+
+def _deleted_vault(name: str, location: str, directory: Directory) -> dict[str, Any]:
+    found = vault.deleted(name, location, directory)
+    if found is None:
+        raise Refused(404, "DeletedVaultNotFound", f"The specified deleted vault '{name}' does not exist.")
+    return found
 
 
 def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:

@@ -77,6 +77,13 @@ NAME_RULES: dict[str, NameRule] = {
         r"[a-zA-Z_][a-zA-Z0-9_-]{0,62}", "1-63 letters, digits, _- that start with a letter or _"
     ),
     "dbforpostgresql:FirewallRule": NameRule(r"[a-zA-Z0-9_-]{1,128}", "1-128 letters, digits, _-"),
+    "keyvault:Vault": NameRule(
+        r"(?!.*--)[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]",
+        "3-24 letters, digits and single hyphens that start with a letter and end with a letter or digit",
+        "VaultNameNotValid",
+        everywhere=True,
+    ),
+    "keyvault:Secret": NameRule(r"[a-zA-Z0-9-]{1,127}", "1-127 letters, digits and hyphens"),
     "monitor:DiagnosticSetting": MONITOR,
     "monitor:ActionGroup": MONITOR,
     "monitor:ScheduledQueryRule": MONITOR,

@@ -15,6 +15,7 @@ GROUP_IDS = {
     "azure-native:cognitiveservices:Account": {"account"},
     "azure-native:storage:StorageAccount": {"blob", "dfs", "file", "queue", "table", "web"},
     "azure-native:dbforpostgresql:Server": {"postgresqlServer"},
+    "azure-native:keyvault:Vault": {"vault"},
     "azure-native:app:ManagedEnvironment": {"managedEnvironments"},
 }
 

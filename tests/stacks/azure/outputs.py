@@ -35,6 +35,8 @@ def respond(resource_type: str, resource_id: str, inputs: Values, old: Values, s
     make = MAKERS.get(resource_type.removeprefix("azure-native:"))
     if make:
         outputs = merged(outputs, make(resource_id, outputs, old, state, scenario))
+    if resource_type == "azure-native:keyvault:Secret":  # Azure never answers the value
+        outputs["properties"].pop("value", None)
     answer = {key: value for key, value in outputs.items() if key in given}
     return current(resource_type.removeprefix("azure-native:"), resource_id, answer, state)
 
@@ -145,6 +147,17 @@ def server(resource_id: str, outputs: Values, old: Values, state: State, scenari
     return {"fullyQualifiedDomainName": host, "state": "Ready", **placed(outputs, old)}
 
 
+def vault(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
+    return {"properties": {"vaultUri": f"https://{outputs['name']}.vault.azure.net/", "provisioningState": "Succeeded"}}
+
+
+def secret(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
+    """Each request makes a new version."""
+    vault_name = resource_id.rpartition("/secrets/")[0].rpartition("/")[2]
+    uri = f"https://{vault_name}.vault.azure.net/secrets/{outputs['name']}"
+    return {"properties": {"secretUri": uri, "secretUriWithVersion": f"{uri}/{uuid.uuid4().hex}"}}
+
+
 def resource_group(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
     return {"properties": {"provisioningState": "Succeeded"}}
 
@@ -172,5 +185,7 @@ MAKERS: dict[str, Callable[[str, Values, Values, State, Values], Values]] = {
     "app:ContainerApp": container_app,
     "app:Job": job,
     "dbforpostgresql:Server": server,
+    "keyvault:Vault": vault,
+    "keyvault:Secret": secret,
     "network:PrivateEndpoint": private_endpoint,
 }

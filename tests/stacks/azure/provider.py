@@ -69,6 +69,10 @@ WORLDLY = frozenset(
 )
 
 
+KEPT = frozenset({"cognitiveservices:Account", "keyvault:Vault", "keyvault:Secret"})
+"""What Azure keeps for a while when it is deleted, a secret with its vault."""
+
+
 def world() -> World:
     if os.environ.get("AZURE_STAND_IN_WORLD") != "1":
         return EmptyWorld()
@@ -194,7 +198,7 @@ class Provider:
             known = state.id_like(resource_id)
             if not known:
                 return []
-            check_delete(short(resource_type), known, state)
+            check_delete(short(resource_type), known, state, scenario)
             below = [each for each in state.below(known) if not kind_of(state.resources[each]["type"]).outlives_group]
             return [(state.resources[each]["type"], each) for each in (*below, known)]
 
@@ -205,8 +209,8 @@ class Provider:
         with self.subscription.locked() as state:
             for _, each in doomed:
                 resource = state.resources.pop(each, None)
-                if resource and resource["type"] == "azure-native:cognitiveservices:Account":
-                    state.deleted[each] = resource
+                if resource and short(resource["type"]) in KEPT:
+                    state.deleted[each] = {**resource, "deleted": time.time()}
 
     def invoke(self, token: str, arguments: Values) -> Values:
         function = token.removeprefix("azure-native:")

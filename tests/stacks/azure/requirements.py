@@ -187,6 +187,8 @@ def containers_of(inputs: Values) -> Complaints:
     for secret in configuration.get("secrets") or []:
         if not secret.get("value") and not secret.get("keyVaultUrl"):
             yield "ContainerAppSecretInvalid", f"the secret '{secret.get('name')}' needs a value or a keyVaultUrl"
+        if secret.get("keyVaultUrl") and not secret.get("identity"):
+            yield "ContainerAppSecretInvalid", f"the secret '{secret.get('name')}' needs an identity for its keyVaultUrl"
     for reference in secret_references(inputs):
         if reference not in names:
             yield "ContainerAppSecretRefNotFound", f"SecretRef '{reference}' is not defined; configuration.secrets has {names}"
@@ -277,6 +279,34 @@ def firewall_rule(inputs: Values) -> Complaints:
         yield "InvalidParameterValue", f"startIpAddress {first} comes after endIpAddress {last}"
 
 
+def budget(inputs: Values) -> Complaints:
+    """As the SDK's own documentation of a budget has it."""
+    start = datetime.fromisoformat(str(inputs["timePeriod"]["startDate"]))
+    if start.day != 1 or start < datetime(2017, 6, 1, tzinfo=UTC):
+        yield "400", f"the start date of a budget is the first of a month, on or after June 1, 2017, not {start:%Y-%m-%d}"
+    notifications = inputs.get("notifications") or {}
+    if len(notifications) > 5:
+        yield "400", f"a budget can have up to five notifications, not {len(notifications)}"
+    for name, notification in notifications.items():
+        if not 0 < notification["threshold"] <= 1000:
+            yield "400", f"the threshold of {name} is more than 0 and at most 1000 percent, not {notification['threshold']}"
+        told = [notification.get(key) for key in ("contactEmails", "contactGroups", "contactRoles")]
+        if not any(told):
+            yield "400", f"the notification {name} needs contactEmails, contactGroups or contactRoles"
+
+
+def vault(inputs: Values) -> Complaints:
+    properties = inputs["properties"]
+    if properties.get("enablePurgeProtection") is False:
+        why = "Enabling the purge protection for a vault is an irreversible action."
+        yield "BadRequest", f'The property "enablePurgeProtection" cannot be set to false. {why}'
+    days = properties.get("softDeleteRetentionInDays", 90)
+    if not 7 <= days <= 90:
+        yield "BadRequest", f"softDeleteRetentionInDays is 7 to 90, not {days}"
+    if not properties.get("enableRbacAuthorization") and not properties.get("accessPolicies"):
+        yield "BadRequest", "accessPolicies is required where enableRbacAuthorization is not true"
+
+
 def security_group(inputs: Values) -> Complaints:
     rules = inputs.get("securityRules") or []
     for rule in rules:
@@ -294,22 +324,6 @@ def security_group(inputs: Values) -> Complaints:
                 yield "SecurityRuleInvalidAddressPrefix", f"rule {rule.get('name')!r} has no {end}AddressPrefix"
             if not any(rule.get(f"{end}{kind}") for kind in ("PortRange", "PortRanges")):
                 yield "SecurityRuleInvalidPortRange", f"rule {rule.get('name')!r} has no {end}PortRange"
-
-
-def budget(inputs: Values) -> Complaints:
-    """As the SDK's own documentation of a budget has it."""
-    start = datetime.fromisoformat(str(inputs["timePeriod"]["startDate"]))
-    if start.day != 1 or start < datetime(2017, 6, 1, tzinfo=UTC):
-        yield "400", f"the start date of a budget is the first of a month, on or after June 1, 2017, not {start:%Y-%m-%d}"
-    notifications = inputs.get("notifications") or {}
-    if len(notifications) > 5:
-        yield "400", f"a budget can have up to five notifications, not {len(notifications)}"
-    for name, notification in notifications.items():
-        if not 0 < notification["threshold"] <= 1000:
-            yield "400", f"the threshold of {name} is more than 0 and at most 1000 percent, not {notification['threshold']}"
-        told = [notification.get(key) for key in ("contactEmails", "contactGroups", "contactRoles")]
-        if not any(told):
-            yield "400", f"the notification {name} needs contactEmails, contactGroups or contactRoles"
 
 
 def diagnostic_setting(inputs: Values) -> Complaints:
@@ -359,8 +373,9 @@ REQUIREMENTS: dict[str, Callable[[Values], Complaints]] = {
     "app:Job": job,
     "dbforpostgresql:Server": server,
     "dbforpostgresql:FirewallRule": firewall_rule,
-    "network:NetworkSecurityGroup": security_group,
     "consumption:Budget": budget,
+    "keyvault:Vault": vault,
+    "network:NetworkSecurityGroup": security_group,
     "monitor:DiagnosticSetting": diagnostic_setting,
     "monitor:ActionGroup": action_group,
     "monitor:ScheduledQueryRule": scheduled_query_rule,

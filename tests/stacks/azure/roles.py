@@ -27,6 +27,8 @@ BUILT_IN = frozenset(
         "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",  # Storage Blob Delegator
         "a97b65f3-24c7-4388-baec-2e87135dc908",  # Cognitive Services User
         "7f951dda-4ed3-4680-a7ca-43fe172d538d",  # AcrPull
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",  # Key Vault Secrets Officer
+        "4633458b-17de-408a-b874-0445c86b69e6",  # Key Vault Secrets User
     }
 )
 

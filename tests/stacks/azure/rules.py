@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
+from tests.stacks.azure import vault
 from tests.stacks.azure.catalog import Kind, kind_of, parent_of, type_of
 from tests.stacks.azure.failure import Failure, Throttled
 from tests.stacks.azure.names import NAME_RULES, check_name, check_region, check_subdomain, region
@@ -27,6 +28,9 @@ from tests.stacks.azure.subscription import Resource, State, same
 RETRY_AFTER_SECONDS = 0.02
 
 GROUP_ID = re.compile(r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+")
+
+
+TAKEN = {"storage:StorageAccount": "StorageAccountAlreadyTaken", "keyvault:Vault": "VaultAlreadyExists"}
 
 
 def authorize(action: str, scope: str, caller: dict[str, Any]) -> None:
@@ -90,6 +94,8 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
         case "cognitiveservices:Account":
             check_terms(inputs, scenario)
             check_soft_deleted(resource_id, inputs, state, scenario)
+        case "keyvault:Vault":
+            vault.check_name_is_free(inputs, state)
         case "storage:Blob":
             check_shared_key(resource_id, state)
         case "consumption:Budget":
@@ -97,6 +103,8 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
         case "dbforpostgresql:Server":
             check_new_server(inputs, scenario)
     check_fit(resource_type, resource_id, inputs, state)
+    if resource_type == "app:ContainerApp":
+        vault.check_references(inputs, state, scenario)
     if resource_type == "network:PrivateEndpoint":
         for connection in inputs.get("privateLinkServiceConnections") or []:
             check_settled(connection.get("privateLinkServiceId", ""), state, scenario, "AccountProvisioningStateInvalid", 400)
@@ -113,6 +121,8 @@ def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], s
     present = state.get(resource_id)
     if present and resource_type == "dbforpostgresql:Server":
         check_server_change(inputs, present)
+    if resource_type == "app:ContainerApp":
+        vault.check_references(inputs, state, scenario)
     check_fit(resource_type, resource_id, inputs, state)
 
 
@@ -148,10 +158,10 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
             check_role_definition(resource_id, inputs, state)
         case "storage:BlobContainer":
             check_public_access(resource_id, inputs, state)
-        case "network:VirtualNetwork":
-            check_network(resource_id, inputs, state)
         case "storage:BlobServiceProperties":
             check_restorable(resource_id, inputs, state)
+        case "network:VirtualNetwork":
+            check_network(resource_id, inputs, state)
         case "network:Subnet":
             check_subnet(resource_id, inputs, state)
         case "network:PrivateEndpoint":
@@ -166,9 +176,11 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
             check_firewall(resource_id, state)
 
 
-def check_delete(resource_type: str, resource_id: str, state: State) -> None:
+def check_delete(resource_type: str, resource_id: str, state: State, scenario: dict[str, Any]) -> None:
     """Refuse to delete what others need, and what is locked."""
     check_unlocked(resource_type, resource_id, state)
+    if resource_type == "keyvault:Secret":
+        vault.check_secret_may_be_deleted(resource_id, state, scenario)
     if resource_type == "authorization:RoleDefinition":
         check_role_definition_unused(resource_id, state)
     if not kind_of(resource_type).held_by_references:
@@ -255,8 +267,11 @@ def check_taken(resource_type: str, kind: Kind, inputs: dict[str, Any], state: S
         name = str(inputs[kind.name_property])
         others = [resource["outputs"].get("name", "").lower() for resource in state.of_type(resource_type).values()]
         if name.lower() in taken + others:
-            code = "StorageAccountAlreadyTaken" if resource_type == "storage:StorageAccount" else "ServerNameAlreadyExists"
-            raise Failure(409, code, f"the name {name} of a {resource_type} is already taken")
+            raise Failure(
+                409,
+                TAKEN.get(resource_type, "ServerNameAlreadyExists"),
+                f"the name {name} of a {resource_type} is already taken",
+            )
     subdomain = (
         (inputs.get("properties") or {}).get("customSubDomainName") if resource_type == "cognitiveservices:Account" else None
     )

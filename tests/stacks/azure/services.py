@@ -24,6 +24,7 @@ from tests.stacks.azure.identity import IdentityEndpoint
 from tests.stacks.azure.management import ManagementEndpoint
 from tests.stacks.azure.proxy import Proxy
 from tests.stacks.azure.storage import StorageFront
+from tests.stacks.azure.vault import resolved
 from tests.stacks.azure.world import NOTE, SECRET_HEADER, Values, WorldFailure
 
 CONTAINER_APP = "azure-native:app:ContainerApp"
@@ -43,7 +44,7 @@ class AzureWorld:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        shared = SharedFolder(folder)
+        shared = self._shared = SharedFolder(folder)
         self._closing = ExitStack()
         self.authority = Authority.create(folder / "authority")
         # KEDA's scalers run in this process. They verify PostgreSQL with the authorities of their system.
@@ -132,7 +133,7 @@ class AzureWorld:
                 if app is None:
                     name, place = self._place(id_)
                     app = self._apps[id_.lower()] = ContainerApp(name, place, self.identities, self.authority)
-            return _with_fqdn(outputs, app.apply(inputs, outputs))
+            return _with_fqdn(outputs, app.apply(resolved(inputs, self._shared.directory()), outputs))
         if type_ == JOB:
             with self._lock:
                 job = self._jobs.get(id_.lower())

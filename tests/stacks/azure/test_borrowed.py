@@ -55,7 +55,7 @@ def stack(
     config["models"] = {}
     config["azure"] |= {name: {"existing": id_} for name, id_ in theirs.items()}
     config["azure"] |= {"resourceGroup": {"existing": GROUP}, "registry": "contoso.azurecr.io"}
-    config["azure"] |= {"privateNetwork": True, "network": {"existing": network}}
+    config["azure"] |= {"privateNetwork": True, "keyVault": True, "network": {"existing": network}}
     stack.configure(config)
     return stack
 
@@ -99,7 +99,7 @@ def test_destroy_leaves_everything_of_theirs(stack: Environment, theirs: dict[st
     stack.destroy().succeeded()
     left = {id_ for id_ in stack.azure.resources() if "/providers/" in id_ and "/virtualNetworkLinks/" not in id_}
     assert left == {*theirs.values(), *network.values()}
-    assert len(stack.azure.resources("privatedns:VirtualNetworkLink")) == 4
+    assert len(stack.azure.resources("privatedns:VirtualNetworkLink")) == 5
 
 
 def test_a_caller_with_rights_in_one_group_alone(
@@ -109,13 +109,14 @@ def test_a_caller_with_rights_in_one_group_alone(
     alone = Environment.of(tmp_path_factory.mktemp("alone"), "dev", world, {}, textile={})
     config = alone.config()
     config["models"] = {}
-    config["azure"] |= {"resourceGroup": {"existing": GROUP}, "name": "contoso-alone"}
+    config["azure"] |= {"resourceGroup": {"existing": GROUP}, "name": "contoso-alone", "keyVault": True}
     alone.configure(config)
     subscription = alone.azure.subscription.scenario()["subscriptionId"]
     caller_in(alone, f"/subscriptions/{subscription}/resourceGroups/{GROUP}")
     try:
         up = alone.up().succeeded().output
         assert "may not ask whether a deleted Vision account blocks the name 'contoso-alone'" in up
+        assert "not checked before the update: whether a deleted Key Vault blocks the name 'contoso-alone-" in up
         alone.destroy().succeeded()
     finally:
         caller_in(alone, None)

@@ -104,6 +104,18 @@ PROGRAM: list[tuple[str, Values]] = [
             "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
         },
     ),
+    (
+        "keyvault:Vault",
+        {
+            "vaultName": "vision",
+            "properties": {
+                "tenantId": DEFAULT_SCENARIO["tenantId"],
+                "sku": {"family": "A", "name": "standard"},
+                "enableRbacAuthorization": True,
+            },
+        },
+    ),
+    ("keyvault:Secret", {"vaultName": "vision", "secretName": "keys", "properties": {"value": "a key"}}),
     ("containerregistry:Registry", {"registryName": "contoso", "sku": {"name": "Premium"}}),
     ("operationalinsights:Workspace", {"workspaceName": "vision-logs", "sku": {"name": "PerGB2018"}, "retentionInDays": 30}),
     (
@@ -258,6 +270,8 @@ def test_every_type_from_its_making_to_its_end(provider: Provider) -> None:
         assert provider.update(full, resource_id, inputs).keys() == outputs.keys()
         made.append((full, resource_id))
     for full, resource_id in reversed(made):
+        if full == "azure-native:keyvault:Secret":
+            continue  # Azure Resource Manager deletes none: it goes with its vault
         provider.delete(full, resource_id)
         assert provider.read(full, resource_id) is None
     assert provider.subscription.state().resources == {}

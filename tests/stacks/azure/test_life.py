@@ -121,6 +121,10 @@ def test_from_nothing_to_nothing(life: Life) -> None:
     assert azure.deleted()
     assert "Set `azure.restore: true`" in life.preview().failed().output
     life.declare(restore=True)
+    if stack.config()["azure"].get("keyVault"):  # whose name nobody can free
+        refused = life.preview().failed().output
+        assert "Otherwise set `azure.names.keyVault` to another name, since purge protection keeps this one until" in refused
+        life.declare(names={"keyVault": "vision-prod-again"})
     life.update()
     life.declare(tags={"owner": "somebody"})
     life.update()

@@ -65,7 +65,7 @@ def test_a_stack_on_somebody_elses_network_and_dns_leaves_everything_of_theirs(t
 
 def test_what_is_not_given_is_made_in_their_network(tmp_path: Path, world: AzureWorld) -> None:
     theirs = their_network(world.folder, "centralus")
-    existing = {name: theirs[name] for name in ("appsSubnet", "blobZone", "visionZone")}
+    existing = {name: theirs[name] for name in ("appsSubnet", "blobZone", "visionZone", "vaultZone")}
     prod = stack(tmp_path, "prod", world, network={"existing": existing}, addressPrefix="10.7.0.128/25", protect=False)
     before = prod.azure.resources()
     prod.bootstrap().succeeded()

@@ -1,7 +1,5 @@
 """docs/azure-restore.md: its commands, run in order on a played Azure, bring back what was lost."""
 
-import os
-import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,37 +10,20 @@ import pytest
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import ContainerClient
 
-from tests.stacks.azure import az
 from tests.stacks.azure.directory import CALLER_OBJECT_ID
 from tests.stacks.azure.front import Call
 from tests.stacks.azure.history import BLOB_SERVICE, NotRestorable, changed_blob, restorable
+from tests.stacks.azure.runbook import follow
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.written_state import ACCOUNT, CONTAINER, CONTRIBUTOR, State
-from tests.support.places import DOCS
 from vision_customization.common.blob_container import open_container
 
-PAGE = (DOCS / "azure-restore.md").read_text()
 SERVICE = {"isVersioningEnabled": True, "restorePolicy": {"enabled": True, "days": 6}}
 
 
-def commands(heading: str) -> str:
-    """The commands of a section of the page."""
-    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    [block] = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
-    return str(block)
-
-
-def follow(folder: Path, world: AzureWorld, time_to_restore: datetime) -> subprocess.CompletedProcess[str]:
-    """Run them, with the group and the time of the test."""
-    script = commands("Blobs of a container")
-    for name, value in (("GROUP", "rg"), ("TIME", f"{time_to_restore:%Y-%m-%dT%H:%M:%S.%fZ}")):
-        script, replaced = re.subn(rf"^{name}=.*$", f"{name}={value}", script, flags=re.MULTILINE)
-        assert replaced == 1
-    path = os.pathsep.join([str(az.install(folder / "bin")), os.environ["PATH"]])
-    environment = {**os.environ, **world.environment(), "PATH": path}
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+def restore(folder: Path, world: AzureWorld, time_to_restore: datetime) -> subprocess.CompletedProcess[str]:
+    to = f"{time_to_restore:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return follow(folder, world, "Blobs of a container", GROUP="rg", TIME=to)
 
 
 def contents(container: ContainerClient) -> dict[str, bytes]:
@@ -70,14 +51,14 @@ def test_blobs_are_as_they_were_at_the_time(
         wrong, after = datetime.now(UTC), contents(container)
         assert after != before
 
-        done = follow(tmp_path, world, good)
+        done = restore(tmp_path, world, good)
         assert done.returncode == 0, done.stderr
         assert contents(container) == before
         # A second restore undoes the first.
-        assert follow(tmp_path, world, wrong).returncode == 0
+        assert restore(tmp_path, world, wrong).returncode == 0
         assert contents(container) == after
 
-        early = follow(tmp_path, world, good - timedelta(days=1))
+        early = restore(tmp_path, world, good - timedelta(days=1))
         assert early.returncode == 1
         assert "the earliest restore point" in early.stderr
         assert contents(container) == after

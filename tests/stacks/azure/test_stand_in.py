@@ -182,6 +182,38 @@ def test_an_up_that_fails_in_the_middle_goes_on(make_program: Callable[..., Prog
     program.preview("--expect-no-changes").succeeded()
 
 
+def test_an_app_waits_until_its_identity_reads_the_vault(make_program: Callable[..., Program]) -> None:
+    """Pulumi tries it again, until the role works or the time has passed; the deployer opens no vault."""
+    program = make_program(vault="true")
+    program.azure.scenario(roleDelaySeconds=8)
+    up = program.up().succeeded().output
+    assert "waiting until 'Key Vault Secrets User' works for the identity of engine (up to 1 min)" in up
+    answers = [call["answer"] for call in program.azure.calls() if call["type"] == "azure-native:app:ContainerApp"]
+    assert answers.count("InvalidParameterValueInContainerTemplate") >= 2
+    program.preview("--expect-no-changes").succeeded()
+    program.refresh("--preview-only", "--expect-no-changes").succeeded()
+    assert SECRET not in up
+
+    # Another value is another version, which the app gets with the update.
+    def url() -> str:
+        (secret,) = program.azure.resources("app:ContainerApp")[program.id_of("app:ContainerApp")]["inputs"]["configuration"][
+            "secrets"
+        ]
+        assert "value" not in secret
+        return str(secret["keyVaultUrl"])
+
+    former = url()
+    program.run("config", "set", "--secret", "key", "another", "--stack", "local").succeeded()
+    program.up().succeeded()
+    assert url() != former
+    # Without the vault, the app has its secret itself again, and the vault's name stays blocked.
+    program.set(vault=None)
+    program.up().succeeded()
+    assert not program.azure.resources("keyvault:Vault")
+    assert program.id_of("app:ContainerApp")
+    assert any(id_.endswith("/vaults/vision-123456") for id_ in program.azure.deleted())
+
+
 def test_what_azure_refuses_is_said_in_its_words(make_program: Callable[..., Program]) -> None:
     program = make_program(tls="TLS1_9")
     refused = program.preview().failed().output

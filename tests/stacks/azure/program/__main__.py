@@ -7,6 +7,7 @@ from pulumi_azure_native import app, authorization, managedidentity, operational
 
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.existing_network import BLOB_ZONE, VISION_ZONE
+from vision_customization.components.azure.key_vault import KeyVault, KeyVaultArgs, once_readable
 from vision_customization.components.azure.network import PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
@@ -70,6 +71,20 @@ environment = app.ManagedEnvironment(
         ),
     ),
 )
+key = settings.require_secret("key")
+vault = None
+if settings.get_bool("vault"):
+    vault = KeyVault(
+        "vault",
+        KeyVaultArgs(
+            Place(group.name, "eastus", {}),
+            "vision-123456",
+            client.subscription_id,
+            client.tenant_id,
+            identity.principal_id,
+            {"VISION_ENGINE_KEY": key},
+        ),
+    )
 engine = app.ContainerApp(
     "engine",
     resource_group_name=group.name,
@@ -78,7 +93,11 @@ engine = app.ContainerApp(
     identity=app.ManagedServiceIdentityArgs(type="UserAssigned", user_assigned_identities=[identity.id]),
     configuration=app.ConfigurationArgs(
         ingress=app.IngressArgs(external=True, target_port=8000),
-        secrets=[app.SecretArgs(name="key", value=settings.require_secret("key"))],
+        secrets=[
+            app.SecretArgs(name="key", key_vault_url=vault.urls["VISION_ENGINE_KEY"], identity=identity.id)
+            if vault
+            else app.SecretArgs(name="key", value=key)
+        ],
     ),
     template=app.TemplateArgs(
         containers=[
@@ -91,6 +110,11 @@ engine = app.ContainerApp(
         ],
         scale=app.ScaleArgs(min_replicas=1, max_replicas=settings.get_int("maxReplicas") or 2),
     ),
+    opts=pulumi.ResourceOptions.merge(
+        once_readable("engine-secrets", timeout_minutes=1), pulumi.ResourceOptions(depends_on=vault.readable_after)
+    )
+    if vault
+    else None,
 )
 if settings.get_bool("network"):
     place = Place(group.name, "eastus", {})
