@@ -20,12 +20,13 @@ class GrantFailed(EngineError):
     """The role can't be made, or can't be the engine's."""
 
 
-def grant(settings: Settings, role: str, principal_id: str) -> list[str]:
+def grant(settings: Settings, role: str, principal_id: str, former: str | None = None) -> list[str]:
     """Let an identity log in as `role`, and let the role make and own tables. Doing it twice has no further effect.
 
     Args:
         settings: their database is the engine's, and they log in as the server's Entra administrator.
         principal_id: object id (GUID) of the identity in Microsoft Entra.
+        former: a role whose tables, and all else that it owns in the database, become those of `role`.
 
     Returns: a line for each step.
 
@@ -43,17 +44,12 @@ def grant(settings: Settings, role: str, principal_id: str) -> list[str]:
             made = _principal(connection, role, principal_id)
             _check_no_administrator(connection, role)
         with _connected(settings, database) as connection:
-            _check_tables(connection, role)
-            for statement in (
-                sql.SQL("GRANT CONNECT, CREATE ON DATABASE {} TO {}").format(sql.Identifier(database), sql.Identifier(role)),
-                sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(sql.Identifier(role)),
-            ):
-                _run(connection, statement)
+            given = _give(connection, database, role, former)
     except OperationalError as error:
         raise SettingsError(unreachable(error)) from None
     except DBAPIError as error:
         raise GrantFailed(_reason(error, role)) from None
-    return [made, f"The role '{role}' may make tables in the database '{database}'."]
+    return [made, *given]
 
 
 def _connected(settings: Settings, database: str) -> Connection:
@@ -93,14 +89,47 @@ def _check_no_administrator(connection: Connection, role: str) -> None:
         )
 
 
-def _check_tables(connection: Connection, role: str) -> None:
-    query = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.alembic_version')"
-    owner = connection.exec_driver_sql(query).scalar()
-    if owner not in (None, role):
+def _give(connection: Connection, database: str, role: str, former: str | None) -> list[str]:
+    """Let the role make tables, and make what `former` owns its own, if the engine's tables are among it. In one transaction.
+
+    To hand them over, the administrator must be a member of both roles, and the new owner of the former one. PostgreSQL lets
+    it make them members since it manages roles; on Azure, also of roles that are administrators themselves ("Improved control
+    for azure_pg_admin" in https://learn.microsoft.com/azure/postgresql/security/security-access-control).
+    """
+    owner = _owner_of_tables(connection)
+    if owner not in (None, role, former):
         raise GrantFailed(
             f"The engine's tables belong to the role '{owner}', so '{role}' could not migrate them. "
-            f'Hand them over as \'{owner}\': REASSIGN OWNED BY "{owner}" TO "{role}". Then run this command again.'
+            f"Take them over by running this command again with --from '{owner}'."
         )
+    takes = owner is not None and owner != role
+    names = {"database": sql.Identifier(database), "role": sql.Identifier(role), "former": sql.Identifier(owner or role)}
+    statements = [
+        *(("GRANT {former}, {role} TO CURRENT_USER", "GRANT {former} TO {role}") if takes else ()),
+        "GRANT CONNECT, CREATE ON DATABASE {database} TO {role}",
+        "GRANT USAGE, CREATE ON SCHEMA public TO {role}",
+        *(("REASSIGN OWNED BY {former} TO {role}", "REVOKE {former} FROM {role}") if takes else ()),
+        *(("REVOKE {former}, {role} FROM CURRENT_USER",) if takes else ()),
+    ]
+    if takes or not _may_make_tables(connection, database, role):
+        for statement in ("BEGIN", *statements, "COMMIT"):
+            _run(connection, sql.SQL(statement).format(**names))
+    taken = [f"The role '{role}' owns what the role '{owner}' owned in the database '{database}'."] if takes else []
+    return [*taken, f"The role '{role}' may make tables in the database '{database}'."]
+
+
+def _may_make_tables(connection: Connection, database: str, role: str) -> bool:
+    query = (
+        "SELECT has_database_privilege(%s, %s, 'CONNECT') AND has_database_privilege(%s, %s, 'CREATE')"
+        " AND has_schema_privilege(%s, 'public', 'CREATE')"
+    )
+    return bool(connection.exec_driver_sql(query, (role, database, role, database, role)).scalar())
+
+
+def _owner_of_tables(connection: Connection) -> str | None:
+    query = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.alembic_version')"
+    owner: str | None = connection.exec_driver_sql(query).scalar()
+    return owner
 
 
 def _run(connection: Connection, statement: sql.Composed) -> None:
@@ -115,7 +144,7 @@ def _reason(error: DBAPIError, role: str) -> str:
         )
     if isinstance(error.orig, errors.InsufficientPrivilege):
         return (
-            f"The role of database_url may not make the role '{role}': it is not the server's Entra administrator. "
-            "Log in as that administrator."
+            f"The role of database_url may not make the role '{role}', or give it what others own: it is not the server's "
+            f"Entra administrator ({str(error.orig).splitlines()[0]}). Log in as that administrator."
         )
     return f"The server refused the role '{role}': {str(error.orig).splitlines()[0]}"

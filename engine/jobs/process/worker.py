@@ -42,6 +42,7 @@ from vision_customization.engine.jobs.queue import (
     system_database_url,
 )
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS
+from vision_customization.engine.jobs.wanted_workers import WantedWorkers
 from vision_customization.engine.jobs.workflows import declare_workflows
 from vision_customization.engine.learning import FeatureExtractor
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
@@ -107,6 +108,7 @@ class Worker:
         self._makes_thumbnails = thumbnails
         self._sweeps = DailySweeps(self._objects, self._thumbnails, Samples(settings, self._store, self._objects))
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
+        self._wanted = WantedWorkers.open(settings, self.wakeups)
         self._content_checks = ContentChecks(self._store, self._reader, self._queue, contents_folder(settings))
 
     def start(self) -> None:
@@ -156,6 +158,8 @@ class Worker:
         self._pause.wake()  # so that DBOS serves these queues from now on, even if the engine rests
         self.caretaker.sweep()
         self._sweeps.start()
+        if self._wanted is not None:
+            self._wanted.start()
         _log.info("worker %s takes jobs", self.name)
 
     def look(self) -> bool:
@@ -182,6 +186,8 @@ class Worker:
     def stop(self) -> None:
         DBOS.destroy(destroy_registry=True)
         self._sweeps.stop()
+        if self._wanted is not None:
+            self._wanted.stop()
         self._queue.close()
         self._reader.close()
         self._objects.close()
