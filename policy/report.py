@@ -93,12 +93,15 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
     identity.ROLE_DEFINITION: ("roleName", ("data actions", _data_actions), ("resource groups", _groups)),
     database.SERVER: (
         "network.publicNetworkAccess",
+        "authConfig.passwordAuth",
+        "authConfig.activeDirectoryAuth",
         "highAvailability.mode",
         "storage.autoGrow",
         "backup.backupRetentionDays",
         "backup.geoRedundantBackup",
         "version",
     ),
+    database.ADMINISTRATOR: ("principalName", "principalType"),
     database.FIREWALL_RULE: ("startIpAddress", "endIpAddress"),
     database.CONFIGURATION: ("configurationName", "value"),
     apps.CONTAINER_APP: (

@@ -26,6 +26,7 @@ class AzureNameSettings(Settings):
     engine: str | None = None
     worker: str | None = None
     database_server: str | None = None
+    database_administrator: str | None = None
     network: str | None = None
 
 
@@ -99,6 +100,8 @@ class DatabaseSizeSettings(Settings):
     """A standby server: none, in the zone of the primary, or in another zone of the region."""
     restored_server: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")] | None = None
     """A server that was restored from a backup of the stack's own, and that the engine uses instead."""
+    login: Literal["entra", "password"] = "entra"
+    """How the engine logs in: with tokens of its identity, or with a password. With `entra`, the server takes no passwords."""
 
     @model_validator(mode="after")
     def _is_offered(self) -> Self:

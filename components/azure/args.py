@@ -29,13 +29,17 @@ HIGH_AVAILABILITY = ("Disabled", "SameZone", "ZoneRedundant")
 """No standby server, one in the zone of the primary, or one in another zone of the region."""
 
 
+LOGINS = ("entra", "password")
+"""How the engine logs in to the database: with tokens of its identity, which is not an administrator, or with a password."""
+
+
 @dataclass(frozen=True)
 class DatabaseSize:
     """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`.
 
-    `high_availability` is one of `HIGH_AVAILABILITY`. `storage_gb` is the least size of the disk: Azure makes it larger as it
-    fills up, and never smaller. `restored_server` is the name of a server that was restored from a backup of this one, in the
-    same resource group: the engine then uses it instead.
+    `login` is one of `LOGINS`, `high_availability` one of `HIGH_AVAILABILITY`. `storage_gb` is the least size of the disk:
+    Azure makes it larger as it fills up, and never smaller. `restored_server` is the name of a server that was restored from a
+    backup of this one, in the same resource group: the engine then uses it instead.
     """
 
     sku: str = "Standard_B1ms"
@@ -45,9 +49,12 @@ class DatabaseSize:
     geo_redundant_backup: bool = False
     high_availability: str = HIGH_AVAILABILITY[0]
     restored_server: str | None = None
+    login: str = LOGINS[0]
 
     def __post_init__(self) -> None:
-        """Raises ValueError if there is no such mode."""
+        """Raises ValueError if there is no such mode or login."""
+        if self.login not in LOGINS:
+            raise ValueError(f"login must be one of {', '.join(LOGINS)}, not {self.login!r}")
         if self.high_availability not in HIGH_AVAILABILITY:
             raise ValueError(f"high_availability must be one of {', '.join(HIGH_AVAILABILITY)}, not {self.high_availability!r}")
 

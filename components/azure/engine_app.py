@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_azure_native import app
 
 from vision_customization.components.azure.args import EngineSize
+from vision_customization.components.azure.database import DatabaseGrant
 from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.storage import WorkerQueue
 from vision_customization.contract.workers_query import WORKERS_QUERY
 
 PORT = 8080
@@ -35,7 +37,9 @@ class EngineAppArgs:
         identity_id: ARM id of a user-assigned identity.
         settings: environment variables of both apps.
         api_settings: environment variables of the API alone.
-        secrets: environment variables whose values are secrets; `VISION_ENGINE_DATABASE_URL` must be among them.
+        secrets: environment variables whose values are secrets; without `queue` also `VISION_ENGINE_DATABASE_URL`.
+        grant: makes the engine's role in the database before the API starts; none if it logs in with a password.
+        queue: has a message for each worker that is needed; without it, the autoscaler asks the database, with the password.
         registry: a registry that the identity may pull from; none for a public image.
         external: whether calls from outside the environment's network are allowed.
     """
@@ -50,6 +54,8 @@ class EngineAppArgs:
     secrets: Mapping[str, pulumi.Input[str]]
     api_settings: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     size: EngineSize = field(default_factory=EngineSize)
+    grant: DatabaseGrant | None = None
+    queue: WorkerQueue | None = None
     registry: str | None = None
     external: bool = True
 
@@ -64,7 +70,8 @@ class EngineApp(pulumi.ComponentResource):
         super().__init__("vision-customization:index:EngineApp", name, None, opts)
         self._name, self._args = name, args
         api = self._api()
-        self._worker()
+        # The API's start makes the engine's role and its tables. A worker that comes before them ends, and starts again.
+        self._worker(api)
         # `configuration` contains secrets, so Pulumi marks all of it secret; the host name is safe to unwrap.
         self.endpoint = pulumi.Output.unsecret(api.configuration).apply(
             lambda configuration: f"https://{configuration.ingress.fqdn}" if configuration and configuration.ingress else ""
@@ -90,14 +97,26 @@ class EngineApp(pulumi.ComponentResource):
             transport=app.IngressTransportMethod.HTTP,
             allow_insecure=False,
         )
+        grant = self._args.grant
         template = app.TemplateArgs(
+            init_containers=[self._role_maker(grant)] if grant else None,
             containers=[container],
             scale=app.ScaleArgs(min_replicas=size.min_replicas, max_replicas=size.max_replicas, rules=[rule]),
             volumes=[_volume()],
         )
-        return self._app("api", self._args.api_name, self._configuration(ingress), template)
+        return self._app("api", self._args.api_name, self._configuration(ingress, grant), template, grant=grant)
 
-    def _worker(self) -> app.ContainerApp:
+    def _role_maker(self, grant: DatabaseGrant) -> app.InitContainerArgs:
+        """Makes the engine's role in the database. A role that is there already stays as it is."""
+        return app.InitContainerArgs(
+            name="database-role",
+            image=self._args.image,
+            args=list(grant.arguments),
+            env=[app.EnvironmentVarArgs(name=variable, value=value) for variable, value in grant.settings.items()],
+            resources=app.ContainerResourcesArgs(cpu=0.25, memory="0.5Gi"),
+        )
+
+    def _worker(self, api: app.ContainerApp) -> app.ContainerApp:
         size = self._args.size
         container = self._container(
             "worker",
@@ -107,24 +126,43 @@ class EngineApp(pulumi.ComponentResource):
             size.worker_memory_gib,
             _worker_probes(),
         )
+        rules = None if size.min_workers == size.max_workers else [self._worker_rule()]
+        template = app.TemplateArgs(
+            containers=[container],
+            scale=app.ScaleArgs(min_replicas=size.min_workers, max_replicas=size.max_workers, rules=rules),
+            # A running training step may finish; the next worker continues after it.
+            termination_grace_period_seconds=120,
+            volumes=[_volume()],
+        )
+        return self._app("worker", self._args.worker_name, self._configuration(None), template, after=[api])
+
+    def _worker_rule(self) -> app.ScaleRuleArgs:
+        """A worker for each that is needed, by a queue as the engine's identity, or by a query with the database's password."""
+        queue = self._args.queue
+        if queue is not None:
+            return app.ScaleRuleArgs(
+                name="jobs",
+                azure_queue=app.QueueScaleRuleArgs(
+                    account_name=queue.account_name, queue_name=queue.name, queue_length=1, identity=self._args.identity_id
+                ),
+            )
         database = app.ScaleRuleAuthArgs(secret_ref=_secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
-        rule = app.ScaleRuleArgs(
+        return app.ScaleRuleArgs(
             name="jobs",
             custom=app.CustomScaleRuleArgs(
                 type="postgresql", metadata={"query": WORKERS_QUERY, "targetQueryValue": "1"}, auth=[database]
             ),
         )
-        template = app.TemplateArgs(
-            containers=[container],
-            scale=app.ScaleArgs(min_replicas=size.min_workers, max_replicas=size.max_workers, rules=[rule]),
-            # A running training step may finish; the next worker continues after it.
-            termination_grace_period_seconds=120,
-            volumes=[_volume()],
-        )
-        return self._app("worker", self._args.worker_name, self._configuration(None), template)
 
     def _app(
-        self, what: str, app_name: str, configuration: app.ConfigurationArgs, template: app.TemplateArgs
+        self,
+        what: str,
+        app_name: str,
+        configuration: app.ConfigurationArgs,
+        template: app.TemplateArgs,
+        *,
+        grant: DatabaseGrant | None = None,
+        after: Sequence[pulumi.Resource] = (),
     ) -> app.ContainerApp:
         args = self._args
         return app.ContainerApp(
@@ -134,21 +172,24 @@ class EngineApp(pulumi.ComponentResource):
             environment_id=args.environment_id,
             location=args.place.location,
             identity=app.ManagedServiceIdentityArgs(
-                type=app.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity_id]
+                type=app.ManagedServiceIdentityType.USER_ASSIGNED,
+                user_assigned_identities=[args.identity_id, *([grant.identity_id] if grant else [])],
             ),
             configuration=configuration,
             template=template,
             tags=args.place.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
 
-    def _configuration(self, ingress: app.IngressArgs | None) -> app.ConfigurationArgs:
+    def _configuration(self, ingress: app.IngressArgs | None, grant: DatabaseGrant | None = None) -> app.ConfigurationArgs:
         args = self._args
         registry = app.RegistryCredentialsArgs(server=args.registry, identity=args.identity_id) if args.registry else None
         return app.ConfigurationArgs(
             active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
             ingress=ingress,
             registries=[registry] if registry else None,
+            # The main container, which decodes callers' images, never gets tokens of the database's administrator.
+            identity_settings=[app.IdentitySettingsArgs(identity=grant.identity_id, lifecycle="Init")] if grant else None,
             secrets=[app.SecretArgs(name=_secret_name(variable), value=value) for variable, value in args.secrets.items()],
         )
 

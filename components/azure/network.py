@@ -9,6 +9,7 @@ from pulumi_azure_native import network, privatedns
 from vision_customization.components.azure.place import Place
 
 BLOB_ZONE = "privatelink.blob.core.windows.net"
+QUEUE_ZONE = "privatelink.queue.core.windows.net"
 VISION_ZONE = "privatelink.cognitiveservices.azure.com"
 ADDRESS_PREFIX = "10.42.0.0/16"
 

@@ -41,6 +41,7 @@ MAKE_RESOURCES = (
     "Microsoft.Insights/diagnosticSettings/write",
     "Microsoft.Insights/scheduledQueryRules/write",
 )
+MAKE_ADMINISTRATOR = "Microsoft.DBforPostgreSQL/flexibleServers/administrators/write"
 MAKE_NETWORKS = (
     "Microsoft.Network/virtualNetworks/write",
     "Microsoft.Network/privateEndpoints/write",
@@ -95,11 +96,13 @@ def wanted_actions(
     identity: bool = True,
     vision: bool = True,
     networks: bool = False,
+    entra_login: bool = False,
     defines_role: bool = False,
 ) -> list[str]:
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
-    optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
+    optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity or entra_login, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
+    made += [MAKE_ADMINISTRATOR] if entra_login else []
     return [*made, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
 
 

@@ -12,12 +12,19 @@ from vision_customization.components.azure.database import EngineDatabase, Engin
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.existing import TYPES, ArmId
 from vision_customization.components.azure.names import AzureNames
-from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
+from vision_customization.components.azure.network import BLOB_ZONE, QUEUE_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.preflight import ASSIGN_ROLES, Use, wanted_actions
 from vision_customization.components.azure.preflight_resource import Preflight
-from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
+from vision_customization.components.azure.role_grants import (
+    BlobContributor,
+    BlobReader,
+    ImagePuller,
+    QueueContributor,
+    RoleGrant,
+    VisionUser,
+)
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
@@ -71,15 +78,19 @@ class AzureWorkspace(pulumi.ComponentResource):
         vision = self._vision(network, preflight)
         self.vision_endpoint = vision.endpoint if vision is not None else pulumi.Output.from_input("")
         storage = self._storage(network)
-        database = self._database(network, preflight)
+        identity = self._identity(preflight)
+        database = self._database(network, preflight, identity.principal_id)
         names: list[pulumi.Resource] = []
         if network is not None:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
+        if storage.queue is not None:
+            names.append(self._grant(QueueContributor, "engine-scales", storage.queue.id, identity.principal_id))
+            if network is not None:
+                names.append(network.connect("queue", storage.account_id, "queue", QUEUE_ZONE, after=names[:1]))
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
         observability.alert(self._names.worker, args.alert_emails)
 
-        identity = self._identity(preflight)
         reads, writes = self._roles(storage, vision, identity.principal_id)
         if args.studio_labelling:
             self._adder(group_id, storage, identity.principal_id)
@@ -129,6 +140,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 logs=args.log_workspace is None,
                 identity=args.identity is None,
                 networks=args.private_network,
+                entra_login=args.database.login == "entra",
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
             ),
@@ -228,12 +240,15 @@ class AzureWorkspace(pulumi.ComponentResource):
                 sku=self._args.storage_sku,
                 soft_delete_days=self._args.soft_delete_days,
                 public_network=network is None,
+                queue=self._args.database.login == "entra" and self._args.engine.min_workers < self._args.engine.max_workers,
                 protect=self._args.protect,
             ),
             self._child,
         )
 
-    def _database(self, network: PrivateNetwork | None, preflight: Preflight) -> EngineDatabase:
+    def _database(
+        self, network: PrivateNetwork | None, preflight: Preflight, principal_id: pulumi.Output[str]
+    ) -> EngineDatabase:
         return EngineDatabase(
             f"{self._name}-database",
             EngineDatabaseArgs(
@@ -243,6 +258,9 @@ class AzureWorkspace(pulumi.ComponentResource):
                 storage_gb=preflight.storage_gb,
                 subnet_id=network.database_subnet_id if network else None,
                 zone_id=network.database_zone_id if network else None,
+                tenant_id=self._client.tenant_id,
+                administrator_name=self._names.database_administrator,
+                principal_id=principal_id,
                 protect=self._args.protect,
             ),
             self._child,
@@ -356,6 +374,8 @@ class AzureWorkspace(pulumi.ComponentResource):
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
+        by_token = database.grant is not None
+        queue = storage.queue
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
         engine = EngineApp(
@@ -372,6 +392,9 @@ class AzureWorkspace(pulumi.ComponentResource):
                     "AZURE_CLIENT_ID": identity.client_id,
                     "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                     "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
+                    **({"VISION_ENGINE_WORKER_QUEUE": queue.url} if queue is not None else {}),
+                    **({"VISION_ENGINE_DATABASE_LOGIN": "entra"} if by_token else {}),
+                    **({"VISION_ENGINE_DATABASE_URL": database.url} if by_token else {}),
                     **({"VISION_ENGINE_VISION_ENDPOINT": vision.endpoint} if vision is not None else {}),
                     "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat(
                         "https://", self._names.engine, ".", environment.default_domain
@@ -384,9 +407,11 @@ class AzureWorkspace(pulumi.ComponentResource):
                 api_settings={"VISION_ENGINE_STUDIO_CONTAINER": storage.training_url} if self._args.studio_labelling else {},
                 secrets={
                     "VISION_ENGINE_KEYS": key.value,
-                    "VISION_ENGINE_DATABASE_URL": database.url,
+                    **({} if by_token else {"VISION_ENGINE_DATABASE_URL": database.url}),
                     "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
                 },
+                grant=database.grant,
+                queue=queue,
                 size=self._args.engine,
             ),
             # A name that is looked up before it exists stays unresolved for a while.

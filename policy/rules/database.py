@@ -8,6 +8,7 @@ from .rule import UNKNOWN, Resource, Rule, Settings, expect, texts_in
 
 SERVER = "azure-native:dbforpostgresql:Server"
 DATABASE = "azure-native:dbforpostgresql:Database"
+ADMINISTRATOR = "azure-native:dbforpostgresql:AdministratorsMicrosoftEntra"
 FIREWALL_RULE = "azure-native:dbforpostgresql:FirewallRule"
 CONFIGURATION = "azure-native:dbforpostgresql:Configuration"
 CONTAINER_APP = "azure-native:app:ContainerApp"
@@ -44,6 +45,11 @@ def opens_to_azure_alone(resource: Resource, _settings: Settings) -> Iterator[st
         yield f"it opens {start} to {end}; {AZURE_SERVICES} to {AZURE_SERVICES} (Azure services) is the only rule allowed"
 
 
+def takes_tokens_alone(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "authConfig.passwordAuth", "Disabled")
+    yield from expect(resource, "authConfig.activeDirectoryAuth", "Enabled")
+
+
 def has_a_standby(resource: Resource, settings: Settings) -> Iterator[str]:
     mode, allowed = resource.at("highAvailability.mode"), settings.texts("modes")
     if mode is not UNKNOWN and (mode or MODES[0]) not in allowed:
@@ -77,6 +83,15 @@ RULES = (
         fix="Remove the rule; with a private network, remove all rules.",
         types=(FIREWALL_RULE,),
         check=opens_to_azure_alone,
+    ),
+    Rule(
+        name="database-entra-only",
+        says="The database takes tokens of Microsoft Entra, and no passwords.",
+        why="A password is in the stack's state and in the apps' secrets, names nobody, and works until somebody changes it. "
+        "That of the engine would also be the server's administrator's.",
+        fix="Set `azure.database.login: entra` for the stack (the default).",
+        types=(SERVER,),
+        check=takes_tokens_alone,
     ),
     Rule(
         name="database-disk-grows",

@@ -130,6 +130,7 @@ CATALOG: dict[str, Kind] = {
     "storage:BlobServiceProperties": Kind(f"{STORAGE}/blobServices/{{blobServicesName}}", singleton=True),
     "storage:BlobContainer": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}"),
     "storage:Blob": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}/blobs/{{blobName}}", ("type",)),
+    "storage:Queue": Kind(f"{STORAGE}/queueServices/default/queues/{{queueName}}"),
     "managedidentity:UserAssignedIdentity": Kind(
         f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}"
     ),
@@ -168,6 +169,7 @@ CATALOG: dict[str, Kind] = {
         f"{POSTGRESQL}/databases/{{databaseName}}", fixed={"charset": UNNAMED_FIXED, "collation": UNNAMED_FIXED}
     ),
     "dbforpostgresql:FirewallRule": Kind(f"{POSTGRESQL}/firewallRules/{{firewallRuleName}}"),
+    "dbforpostgresql:AdministratorsMicrosoftEntra": Kind(f"{POSTGRESQL}/administrators/{{objectId}}"),
     "monitor:DiagnosticSetting": Kind("{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}"),
     "monitor:ActionGroup": Kind(f"{GROUP}/providers/Microsoft.Insights/actionGroups/{{actionGroupName}}", is_global=True),
     "monitor:ScheduledQueryRule": Kind(
@@ -216,8 +218,8 @@ def parent_of(resource_id: str) -> str | None:
     if len(segments) <= 3:
         return above
     parent = "/".join(segments[:-2])
-    if parent.endswith("/blobServices/default"):
-        parent = parent.removesuffix("/blobServices/default")
+    for service in ("blobServices", "queueServices"):
+        parent = parent.removesuffix(f"/{service}/default")
     return f"{above}/providers/{parent}"
 
 

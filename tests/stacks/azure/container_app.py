@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,19 @@ import psutil
 import psycopg
 
 from tests.stacks.azure.authority import Authority
-from tests.stacks.azure.container_spec import PROGRAM, ContainerSpec, Probe, variable_of
+from tests.stacks.azure.container_spec import (
+    PROGRAM,
+    ContainerSpec,
+    InitContainer,
+    Probe,
+    QueueRule,
+    StorageQueueRule,
+    variable_of,
+)
 from tests.stacks.azure.directory import Principal
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
 from tests.stacks.azure.identity import IdentityEndpoint, Place
+from tests.stacks.azure.queues import ScalerFailed
 from tests.stacks.azure.world import WorldFailure
 from tests.support.places import CHECKOUT
 from vision_customization.components.local.process import DetachedProcess, last_lines
@@ -59,6 +68,8 @@ class Revision:
     spec: ContainerSpec
     folder: Path
     environment: Mapping[str, str]
+    init_environment: Mapping[str, str]
+    count: Callable[[StorageQueueRule], float]
     stopping: threading.Event = field(default_factory=threading.Event)
     changing: threading.Lock = field(default_factory=threading.Lock)
     replicas: list[Replica] = field(default_factory=list)
@@ -71,6 +82,8 @@ class Revision:
         self.started += 1
         place = self.folder / str(self.started)
         place.mkdir(parents=True)
+        for container in self.spec.init_containers:
+            self._run_to_its_end(container, place)
         port = _free_port()
         environment = {
             **self.environment,
@@ -100,6 +113,23 @@ class Revision:
             replica.stop()
             raise
         self.replicas.append(replica)
+
+    def _run_to_its_end(self, container: InitContainer, place: Path) -> None:
+        log_file = place / f"{container.name}.txt"
+        with log_file.open("ab") as log:
+            done = subprocess.run(
+                [Path(sys.executable).parent / PROGRAM, *container.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=place,
+                env={**self.init_environment, **container.environment},
+                timeout=START_SECONDS,
+                check=False,
+            )
+        if done.returncode:
+            why = f"init container {container.name} exited with {done.returncode}\n{last_lines(log_file)}"
+            raise WorldFailure(400, "ContainerAppOperationError", f"Failed to provision revision '{self.name}': {why}")
 
     def _await(self, replica: Replica) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -132,8 +162,11 @@ class Revision:
         least = spec.min_replicas
         if spec.queue is not None:
             try:
-                waiting = spec.queue.replicas(queue_length(spec.queue.connection, spec.queue.query))
-            except psycopg.Error as error:  # the tables may be still to come; while it can't be asked, nothing changes
+                waiting = spec.queue.replicas(self._waiting(spec.queue))
+            except (
+                psycopg.Error,
+                ScalerFailed,
+            ) as error:  # the tables may be still to come; while it can't be asked, nothing changes
                 self.folder.mkdir(parents=True, exist_ok=True)
                 (self.folder / "scale.txt").write_text(f"{type(error).__name__}: {error}")
                 waiting = len(self.replicas)
@@ -141,6 +174,9 @@ class Revision:
             cooling = self.idle_since is None or time.monotonic() - self.idle_since < spec.cooldown_seconds
             least = max(least, waiting, len(self.replicas) if cooling else 0)
         return min(least, spec.max_replicas, PROCESSES_MAX)
+
+    def _waiting(self, rule: QueueRule | StorageQueueRule) -> float:
+        return queue_length(rule.connection, rule.query) if isinstance(rule, QueueRule) else self.count(rule)
 
     def stop(self) -> None:
         self.stopping.set()
@@ -150,18 +186,29 @@ class Revision:
 
 
 class ContainerApp:
-    """Lives from the first `apply` to `stop`. Its address stays the same across revisions."""
+    """Lives from the first `apply` to `stop`. Its address stays the same across revisions.
 
-    def __init__(self, name: str, folder: Path, identities: IdentityEndpoint, authority: Authority) -> None:
+    `count` is what the scaler of queues in storage accounts counts. It raises ScalerFailed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        identities: IdentityEndpoint,
+        authority: Authority,
+        count: Callable[[StorageQueueRule], float],
+    ) -> None:
         self.name = name
         self._folder = folder
         self._identities = identities
         self._authority = authority
+        self._count = count
         self._revision: Revision | None = None
         self._revisions = 0
         self._calls = 0
         self._front: Server | None = None
-        self._header: str | None = None
+        self._headers: list[str] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -188,22 +235,23 @@ class ContainerApp:
             return self.fqdn
         self._revisions += 1
         name = f"{self.name}--{self._revisions:07d}"
-        header = self._identities.open(Place(_system_identity(outputs), spec.identity_ids))
-        revision = Revision(name, spec, self._folder / name, self._environment(header))
+        own = _system_identity(outputs)
+        headers = [self._identities.open(Place(own, ids)) for ids in (spec.identity_ids, spec.init_identity_ids)]
+        main, init = (self._environment(header) for header in headers)
+        revision = Revision(name, spec, self._folder / name, main, init, self._count)
         try:
             for _ in range(min(spec.min_replicas, PROCESSES_MAX)):
                 revision.start_replica()
         except WorldFailure:
             revision.stop()
-            self._identities.close(header)
+            self._close(headers)
             raise
         with self._lock:
             self._revision = revision
         if former is not None:
             former.stop()
-        if self._header is not None:
-            self._identities.close(self._header)
-        self._header = header
+        self._close(self._headers)
+        self._headers = headers
         if spec.has_ingress and self._front is None:
             self._front = Server(self._respond, host=AZURE_HOST, context=self._authority.server_context())
         elif not spec.has_ingress and self._front is not None:
@@ -223,8 +271,11 @@ class ContainerApp:
             self._front.stop()
         if self._revision is not None:
             self._revision.stop()
-        if self._header is not None:
-            self._identities.close(self._header)
+        self._close(self._headers)
+
+    def _close(self, headers: list[str]) -> None:
+        for header in headers:
+            self._identities.close(header)
 
     def _keep(self) -> None:
         while not self._stopped.wait(_TICK_SECONDS):

@@ -38,6 +38,28 @@ class QueueRule:
 
 
 @dataclass(frozen=True)
+class StorageQueueRule:
+    """A scale rule that counts messages of a queue, as an identity: so many replicas as messages, divided by `length`."""
+
+    account_name: str
+    queue_name: str
+    length: float
+    identity_id: str
+
+    def replicas(self, value: float) -> int:
+        return math.ceil(value / self.length)
+
+
+@dataclass(frozen=True)
+class InitContainer:
+    """What runs to its end before the container starts."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class ContainerSpec:
     """`arguments` of `vision-engine` and its environment, as the container has them, secrets and all."""
 
@@ -46,9 +68,12 @@ class ContainerSpec:
     has_ingress: bool
     probes: Sequence[Probe]
     identity_ids: Sequence[str]
+    """Those whose tokens the container gets; `init_identity_ids`: and those whose tokens its init containers get."""
+    init_identity_ids: Sequence[str]
+    init_containers: Sequence[InitContainer]
     min_replicas: int
     max_replicas: int
-    queue: QueueRule | None
+    queue: QueueRule | StorageQueueRule | None
     cooldown_seconds: float
     template: str
     """What a revision is made of, as JSON: it refers to secrets, and does not have their values."""
@@ -58,8 +83,8 @@ class ContainerSpec:
 
         https://learn.microsoft.com/azure/container-apps/manage-secrets
         """
-        ours = (self.template, self.has_ingress, self.identity_ids)
-        return ours != (former.template, former.has_ingress, former.identity_ids)
+        ours = (self.template, self.has_ingress, self.identity_ids, self.init_identity_ids)
+        return ours != (former.template, former.has_ingress, former.identity_ids, former.init_identity_ids)
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "ContainerSpec":
@@ -71,34 +96,30 @@ class ContainerSpec:
         if len(containers) != 1:
             raise _refusal("ContainerAppInvalidTemplate", f"an app of one container is played, not of {len(containers)}")
         container = containers[0]
-        command: list[str] = [*(container.get("command") or [PROGRAM]), *(container.get("args") or [])]
-        if PurePath(command[0]).name != PROGRAM:
-            raise _refusal("ContainerAppInvalidTemplate", f"the image has {PROGRAM}, not {command[0]}")
-        environment = {
-            variable["name"]: _secret(secrets, variable["secretRef"])
-            if variable.get("secretRef")
-            else variable.get("value", "")
-            for variable in container.get("env") or ()
-        }
+        arguments, environment = _program(container, secrets)
         ingress = configuration.get("ingress")
         probes = tuple(container.get("probes") or ())
         if ingress:
-            _check_listening(command[1:], environment, "port", int(ingress.get("targetPort", 0)), probes)
+            _check_listening(arguments, environment, "port", int(ingress.get("targetPort", 0)), probes)
         elif probes:
             asked = int((probes[0].get("httpGet") or {}).get("port") or 0)
-            _check_listening(command[1:], environment, "health-port", asked, probes)
+            _check_listening(arguments, environment, "health-port", asked, probes)
         scale = template.get("scale") or {}
         # Without a rule, and with ingress, Azure starts a replica at the first call.
         least = max(int(scale.get("minReplicas") or 0), 1 if ingress else 0)
         return cls(
-            tuple(without_settings(command[1:], _OF_THIS_MACHINE)),
+            tuple(without_settings(arguments, _OF_THIS_MACHINE)),
             {name: value for name, value in environment.items() if name not in map(variable_of, _OF_THIS_MACHINE)},
             bool(ingress),
             tuple(_probe(probe) for probe in sorted(probes, key=lambda probe: str(probe.get("type")), reverse=True)),
-            identity_ids(inputs),
+            identities_in(inputs, "Main"),
+            identities_in(inputs, "Init"),
+            tuple(
+                InitContainer(str(each.get("name")), *_program(each, secrets)) for each in template.get("initContainers") or ()
+            ),
             least,
             max(int(scale.get("maxReplicas") or 10), least),
-            _queue_rule(scale.get("rules") or (), secrets),
+            _queue_rule(scale.get("rules") or (), secrets, identity_ids(inputs)),
             float(scale.get("cooldownPeriod") or COOLDOWN_SECONDS),
             json.dumps(template, sort_keys=True),
         )
@@ -134,6 +155,31 @@ def identity_ids(inputs: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple((inputs.get("identity") or {}).get("userAssignedIdentities") or ())
 
 
+def identities_in(inputs: Mapping[str, Any], phase: str) -> tuple[str, ...]:
+    """ARM ids of the identities whose tokens are available in a phase, `Init` or `Main`.
+
+    https://learn.microsoft.com/azure/container-apps/managed-identity#control-managed-identity-availability
+    """
+    settings = (inputs.get("configuration") or {}).get("identitySettings") or ()
+    cycles = {str(each["identity"]).lower(): str(each.get("lifecycle") or "All").lower() for each in settings}
+    for id_ in cycles:
+        if id_ != "system" and id_ not in map(str.lower, identity_ids(inputs)):
+            raise _refusal("ContainerAppInvalidIdentitySettings", f"identitySettings: {id_} is not assigned to the app")
+    return tuple(id_ for id_ in identity_ids(inputs) if cycles.get(id_.lower(), "all") in ("all", phase.lower()))
+
+
+def _program(container: Mapping[str, Any], secrets: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments and the environment of a container's program."""
+    command: list[str] = [*(container.get("command") or [PROGRAM]), *(container.get("args") or [])]
+    if PurePath(command[0]).name != PROGRAM:
+        raise _refusal("ContainerAppInvalidTemplate", f"the image has {PROGRAM}, not {command[0]}")
+    environment = {
+        variable["name"]: _secret(secrets, variable["secretRef"]) if variable.get("secretRef") else variable.get("value", "")
+        for variable in container.get("env") or ()
+    }
+    return command[1:], environment
+
+
 def _check_listening(
     arguments: Sequence[str],
     environment: Mapping[str, str],
@@ -162,8 +208,12 @@ def _probe(probe: Mapping[str, Any]) -> Probe:
     return Probe(str(probe.get("type", "")), str(get.get("path", "/")), headers)
 
 
-def _queue_rule(rules: Sequence[Mapping[str, Any]], secrets: Mapping[str, str]) -> QueueRule | None:
+def _queue_rule(
+    rules: Sequence[Mapping[str, Any]], secrets: Mapping[str, str], identities: Sequence[str]
+) -> QueueRule | StorageQueueRule | None:
     for rule in rules:
+        if queue := rule.get("azureQueue"):
+            return _storage_queue_rule(str(rule.get("name")), queue, identities)
         custom = rule.get("custom")
         if not custom:
             continue
@@ -180,6 +230,15 @@ def _queue_rule(rules: Sequence[Mapping[str, Any]], secrets: Mapping[str, str]) 
             )
         return QueueRule(_secret(secrets, by["connection"]), metadata["query"], float(metadata["targetQueryValue"]))
     return None
+
+
+def _storage_queue_rule(name: str, queue: Mapping[str, Any], identities: Sequence[str]) -> StorageQueueRule:
+    missing = [key for key in ("accountName", "queueName", "queueLength", "identity") if not queue.get(key)]
+    if missing:
+        raise _refusal("ContainerAppInvalidTemplate", f"scale rule {name} lacks {', '.join(missing)}")
+    if queue["identity"].lower() not in map(str.lower, identities):
+        raise _refusal("ContainerAppInvalidTemplate", f"scale rule {name}: {queue['identity']} is not assigned to the app")
+    return StorageQueueRule(queue["accountName"], queue["queueName"], float(queue["queueLength"]), queue["identity"])
 
 
 def _secret(secrets: Mapping[str, str], name: str) -> str:

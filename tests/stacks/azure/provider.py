@@ -62,6 +62,7 @@ WORLDLY = frozenset(
         "app:ContainerApp",
         "dbforpostgresql:Server",
         "dbforpostgresql:Database",
+        "dbforpostgresql:AdministratorsMicrosoftEntra",
         "storage:StorageAccount",
         "storage:BlobContainer",
     }

@@ -1,4 +1,4 @@
-"""The scale rule of an app whose replicas follow a queue in PostgreSQL."""
+"""The scale rules of apps whose replicas follow a queue, in PostgreSQL or in a storage account."""
 
 from typing import Any
 
@@ -9,4 +9,9 @@ QUEUE: dict[str, Any] = {
         "metadata": {"query": "SELECT 5", "targetQueryValue": "2"},
         "auth": [{"secretRef": "database-url", "triggerParameter": "connection"}],
     },
+}
+
+MESSAGES: dict[str, Any] = {
+    "name": "jobs",
+    "azureQueue": {"accountName": "visiontraining", "queueName": "workers", "queueLength": 1, "identity": "/identities/engine"},
 }

@@ -21,12 +21,14 @@ from tests.stacks.azure.directory import SharedFolder, write_scenario
 from tests.stacks.azure.front import Answer, Body, Call, Server
 from tests.stacks.azure.identity import IdentityEndpoint
 from tests.stacks.azure.management import ManagementEndpoint
+from tests.stacks.azure.queues import QueueFront
 from tests.stacks.azure.storage import StorageFront
 from tests.stacks.azure.world import NOTE, SECRET_HEADER, Values, WorldFailure
 
 CONTAINER_APP = "azure-native:app:ContainerApp"
 DATABASE_SERVER = "azure-native:dbforpostgresql:Server"
 DATABASE = "azure-native:dbforpostgresql:Database"
+ADMINISTRATOR = "azure-native:dbforpostgresql:AdministratorsMicrosoftEntra"
 
 
 class AzureWorld:
@@ -47,6 +49,8 @@ class AzureWorld:
         self._closing.callback(self.identities.stop)
         self.storage = StorageFront(shared, self.authority, folder / "storage")
         self._closing.callback(self.storage.stop)
+        self.queues = QueueFront(shared, self.authority, folder / "queues")
+        self._closing.callback(self.queues.stop)
         self.management = ManagementEndpoint(shared, self.authority)
         self._closing.callback(self.management.stop)
         self._apps: dict[str, ContainerApp] = {}
@@ -64,6 +68,7 @@ class AzureWorld:
                 "tenantId": now.tenant_id,
                 "caller": {**caller, **now.scenario.get("caller", {})},
                 "storageEndpoint": self.storage.url,
+                "queueEndpoint": self.queues.url,
                 "managementEndpoint": self.management.url,
                 "identityEndpoint": self.identities.url,
                 "caFile": str(self.authority.ca_file),
@@ -117,7 +122,9 @@ class AzureWorld:
                 if app is None:
                     name = id_.rsplit("/", 1)[-1]
                     place = self.folder / "apps" / f"{name}-{secrets.token_hex(4)}"  # an app made again starts from nothing
-                    app = self._apps[id_.lower()] = ContainerApp(name, place, self.identities, self.authority)
+                    app = self._apps[id_.lower()] = ContainerApp(
+                        name, place, self.identities, self.authority, self.queues.count
+                    )
             return _with_fqdn(outputs, app.apply(inputs, outputs))
         if type_ == DATABASE_SERVER:
             server = self._servers.get(id_.lower()) or DatabaseServer(self.authority)
@@ -125,11 +132,14 @@ class AzureWorld:
                 self._servers[id_.lower()] = server
             server.apply(inputs)
             return {**outputs, "fullyQualifiedDomainName": server.address}
-        if type_ == DATABASE:
+        if type_ in (DATABASE, ADMINISTRATOR):
             found = self._server_of(id_)
             if found is None:
                 raise WorldFailure(404, "ParentResourceNotFound", f"The server of {id_} does not run.")
-            found.create_database(id_.rsplit("/", 1)[-1])
+            if type_ == DATABASE:
+                found.create_database(id_.rsplit("/", 1)[-1])
+            else:
+                found.add_administrator(inputs["principalName"], id_.rsplit("/", 1)[-1])
         return outputs
 
     def remove(self, type_: str, id_: str) -> None:
@@ -141,10 +151,12 @@ class AzureWorld:
                 running.stop()
         elif type_ == DATABASE and (server := self._server_of(id_)):
             server.drop_database(id_.rsplit("/", 1)[-1])
+        elif type_ == ADMINISTRATOR and (server := self._server_of(id_)):
+            server.remove_administrator(id_.rsplit("/", 1)[-1])
 
-    def _server_of(self, database_id: str) -> DatabaseServer | None:
+    def _server_of(self, child_id: str) -> DatabaseServer | None:
         with self._lock:
-            return self._servers.get(database_id.lower().rpartition("/databases/")[0])
+            return self._servers.get(child_id.lower().rsplit("/", 2)[0])
 
     def _respond(self, call: Call, body: Body) -> Answer:
         if not secrets.compare_digest(call.headers.get(SECRET_HEADER.lower(), ""), self._secret):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.azure.container_spec import ContainerSpec, setting_of, without_settings
-from tests.stacks.azure.scale_rule import QUEUE
+from tests.stacks.azure.container_spec import ContainerSpec, QueueRule, StorageQueueRule, setting_of, without_settings
+from tests.stacks.azure.scale_rule import MESSAGES, QUEUE
 from tests.stacks.azure.world import WorldFailure
 
 APP: dict[str, Any] = {
@@ -62,8 +62,47 @@ def test_workers_follow_their_queue() -> None:
     worker["template"]["scale"] = {"minReplicas": 0, "maxReplicas": 2, "rules": [QUEUE]}
     spec = ContainerSpec.of(worker)
     assert (spec.has_ingress, spec.min_replicas) == (False, 0)
-    assert spec.queue is not None
+    assert isinstance(spec.queue, QueueRule)
     assert (spec.queue.connection, spec.queue.replicas(5), spec.queue.replicas(0)) == ("postgresql://secret", 3, 0)
+
+
+def test_workers_follow_the_messages_of_a_queue() -> None:
+    worker = changed(("configuration", "ingress"), None)
+    worker["identity"]["userAssignedIdentities"].append("/identities/engine")
+    worker["template"]["containers"][0]["args"] = ["worker", "--host", "0.0.0.0", "--health-port", "8080"]
+    worker["template"]["scale"] = {"minReplicas": 0, "maxReplicas": 2, "rules": [MESSAGES]}
+    rule = ContainerSpec.of(worker).queue
+    assert rule == StorageQueueRule("visiontraining", "workers", 1.0, "/identities/engine")
+    assert rule.replicas(3) == 3
+
+
+ADMINISTRATOR = "/subscriptions/s/administrator"
+INIT: dict[str, Any] = {
+    "name": "database-role",
+    "image": "registry/engine@sha256:0",
+    "args": ["database", "grant"],
+    "env": [{"name": "VISION_ENGINE_DATABASE_URL", "secretRef": "database-url"}],
+}
+
+
+def with_init(lifecycle: str) -> dict[str, Any]:
+    app = changed(("template", "initContainers"), [INIT])
+    app["identity"]["userAssignedIdentities"].append(ADMINISTRATOR)
+    app["configuration"]["identitySettings"] = [{"identity": ADMINISTRATOR, "lifecycle": lifecycle}]
+    return app
+
+
+def test_an_identity_is_there_in_its_phase_alone() -> None:
+    spec = ContainerSpec.of(with_init("Init"))
+    engine = "/subscriptions/s/identity"
+    assert (spec.identity_ids, spec.init_identity_ids) == ((engine,), (engine, ADMINISTRATOR))
+    (init,) = spec.init_containers
+    assert (init.name, init.arguments) == ("database-role", ["database", "grant"])
+    assert init.environment == {"VISION_ENGINE_DATABASE_URL": "postgresql://secret"}
+    for lifecycle, of_main, of_init in (("Main", 2, 1), ("None", 1, 1), ("All", 2, 2)):
+        spec = ContainerSpec.of(with_init(lifecycle))
+        assert (len(spec.identity_ids), len(spec.init_identity_ids)) == (of_main, of_init)
+    assert ContainerSpec.of(with_init("Init")).needs_a_revision(ContainerSpec.of(with_init("All")))
 
 
 CONTAINER = ("template", "containers", 0)
@@ -97,6 +136,14 @@ def test_a_worker_is_probed_on_its_health_port() -> None:
         (("template", "containers"), [], "not of 0"),
         (("template", "scale", "rules"), [{**QUEUE, "custom": {**QUEUE["custom"], "auth": []}}], "jobs lacks connection"),
         (("template", "scale", "rules"), [{**QUEUE, "custom": {"type": "cron"}}], "type cron is not played"),
+        (("template", "scale", "rules"), [MESSAGES], "/identities/engine is not assigned to the app"),
+        (
+            ("template", "scale", "rules"),
+            [{"name": "jobs", "azureQueue": {"queueName": "q"}}],
+            "lacks accountName, queueLength",
+        ),
+        (("template", "initContainers"), [{**INIT, "command": ["/bin/sh"]}], "not /bin/sh"),
+        (("configuration", "identitySettings"), [{"identity": "/i/other"}], "/i/other is not assigned to the app"),
     ],
 )
 def test_what_would_not_come_up_is_refused(path: Sequence[str | int], value: object, message: str) -> None:
