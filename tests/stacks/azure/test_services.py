@@ -231,7 +231,7 @@ def test_an_engine_without_a_password_on_a_server_that_had_one(
             connected("vision", "a first: password")
         wrong = engine_without_password(address)
         wrong["configuration"]["identitySettings"][0]["lifecycle"] = "Main"
-        with pytest.raises(WorldFailure, match=r"init container database-role exited with 1\n.*gets no token"):
+        with pytest.raises(WorldFailure, match=r"(?s)init container database-role exited with 1\n.*gets no token"):
             told.apply(CONTAINER_APP, APP, wrong, {})
         fqdn = told.apply(CONTAINER_APP, APP, engine_without_password(address), {})["latestRevisionFqdn"]
         assert requests.get(f"https://{fqdn}/healthz", timeout=SECONDS).status_code == 200
