@@ -21,6 +21,11 @@ API_VERSION = "2025-08-01"
 VERSION = "16"
 """The major version of PostgreSQL."""
 
+ENDS_PASSWORDS = (
+    "the database takes passwords now, and with database.login 'entra' it will not. The update restarts it and hands its "
+    "tables over to the engine's role; the engine does not answer for some minutes. Set azure.database.login to 'password' to "
+    "leave it as it is (docs/azure.md#no-passwords)"
+)
 GIB_IN_MIB = 1024
 _SHOWN = 8
 _CORES = re.compile(r"Standard_[A-Z]+(\d+)")
@@ -39,6 +44,7 @@ class Server:
     sku: str
     high_availability: str
     storage_gb: int
+    takes_passwords: bool = False
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Server":
@@ -47,6 +53,7 @@ class Server:
             sku=str((document.get("sku") or {}).get("name", "")),
             high_availability=str((properties.get("highAvailability") or {}).get("mode", "Disabled")),
             storage_gb=int((properties.get("storage") or {}).get("storageSizeGB", 0)),
+            takes_passwords=(properties.get("authConfig") or {}).get("passwordAuth") == "Enabled",
         )
 
 
@@ -55,7 +62,7 @@ class Found:
     """The result of the check.
 
     `storage_gb`: the size of the disk to declare, never below what it has: Azure makes it larger as it fills up, and refuses
-    any update that asks for less. `warnings`: what could not be checked.
+    any update that asks for less. `warnings`: what could not be checked, and what the update will interrupt.
     """
 
     storage_gb: int
@@ -81,7 +88,8 @@ def check_capabilities(endpoint: str, token: str, server_id: str, location: str,
     server = Server.of(answer.document) if answer.status == OK else None
     if size.restored_server is not None:
         _check_restored(endpoint, token, f"{server_id.rpartition('/')[0]}/{size.restored_server}")
-    found = Found(max(size.storage_gb, server.storage_gb if server else 0))
+    interrupts = (ENDS_PASSWORDS,) if server and server.takes_passwords and size.login == "entra" else ()
+    found = Found(max(size.storage_gb, server.storage_gb if server else 0), interrupts)
     if server and not is_changed(server, size):
         return found
     subscription = "/".join(server_id.split("/")[:3])
@@ -89,7 +97,7 @@ def check_capabilities(endpoint: str, token: str, server_id: str, location: str,
     answer = get(endpoint, token, f"{server_id if server else place}/capabilities", API_VERSION)
     if answer.status == FORBIDDEN:
         unchecked = f"not checked before the update: what '{location}' offers for PostgreSQL ({answer.fault})"
-        return Found(found.storage_gb, [unchecked])
+        return Found(found.storage_gb, [*interrupts, unchecked])
     faults = list(_faults(answer, location, size, server))
     if faults:
         raise NotOffered(

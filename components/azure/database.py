@@ -65,8 +65,8 @@ class DatabaseGrant:
 class EngineDatabase(pulumi.ComponentResource):
     """A server with one database. TLS only.
 
-    With `login: entra` it takes no passwords. The engine logs in as a role of its own, which is not an administrator. An identity
-    that is the server's administrator makes that role: see `grant`. Otherwise the password is generated and is a secret.
+    With `login: entra` it takes no passwords. The engine logs in as a role of its own, which is not an administrator. The
+    server's administrator, an identity for this alone, makes it: see `grant`. Otherwise the password is generated, a secret.
     """
 
     server_id: pulumi.Output[str]

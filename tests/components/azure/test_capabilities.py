@@ -198,12 +198,16 @@ def check(wanted: DatabaseSize) -> Found:
     return check_capabilities("https://azure", "a-token", SERVER_ID, "East US", wanted)
 
 
-def server(mode: str = "Disabled", storage_gb: int = 64) -> Answer:
+def server(mode: str = "Disabled", storage_gb: int = 64, passwords: str = "Disabled") -> Answer:
     return Answer(
         200,
         {
             "sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
-            "properties": {"highAvailability": {"mode": mode}, "storage": {"storageSizeGB": storage_gb}},
+            "properties": {
+                "highAvailability": {"mode": mode},
+                "storage": {"storageSizeGB": storage_gb},
+                "authConfig": {"passwordAuth": passwords},
+            },
         },
     )
 
@@ -225,6 +229,13 @@ def test_a_server_is_asked_about_what_changes(monkeypatch: pytest.MonkeyPatch) -
     assert azure.asked[-1] == f"{SERVER_ID}/capabilities"
     with pytest.raises(NotOffered, match="ZoneRedundant"):
         check(ZONE_REDUNDANT)
+
+
+def test_the_end_of_a_servers_password_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    Azure(monkeypatch, server=server(passwords="Enabled"))
+    (warning,) = check(LARGE).warnings
+    assert "the engine does not answer for some minutes. Set azure.database.login to 'password' to leave it" in warning
+    assert check(size(login="password")).warnings == ()
 
 
 def test_a_larger_disk_than_it_has_can_be_declared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from vision_customization.components.azure.preflight import (
     ASSIGN_ROLES,
     DEFINE_ROLES,
     MAKE_GROUP,
+    MAKE_IDENTITY,
     MAKE_NETWORKS,
     MAKE_RESOURCES,
     Caller,
@@ -114,6 +115,15 @@ def test_networks_are_asked_about_where_they_are_made() -> None:
     check_caller(asked, CALLER, "vision-dev", wanted_actions(), existing=False)
     with pytest.raises(NotAllowed, match=MAKE_NETWORKS[0]):
         check_caller(asked, CALLER, "vision-dev", wanted_actions(networks=True), existing=False)
+
+
+def test_an_administrator_of_the_database_is_asked_about_where_it_is_made() -> None:
+    asked = client(group=[permission(*MAKE_RESOURCES, ASSIGN_ROLES)])
+    with pytest.raises(NotAllowed, match=r"Microsoft\.DBforPostgreSQL/flexibleServers/administrators/write"):
+        check_caller(asked, CALLER, "vision-dev", wanted_actions(entra_login=True), existing=False)
+    # It is an identity, too, whoever made that of the engine.
+    assert MAKE_IDENTITY not in wanted_actions(identity=False)
+    assert MAKE_IDENTITY in wanted_actions(identity=False, entra_login=True)
 
 
 @pytest.mark.parametrize(
