@@ -14,6 +14,22 @@ from vision_customization.engine.store import database_login  # noqa: F401 - it 
 from vision_customization.engine.store.database import unreachable
 
 _PRINCIPALS_DATABASE = "postgres"
+_LOCK = 0x766973726F6C  # "visrol": an arbitrary number, the same for every engine
+
+_LETS_MAKE_TABLES = (
+    "GRANT CONNECT, CREATE ON DATABASE {database} TO {role}",
+    "GRANT USAGE, CREATE ON SCHEMA public TO {role}",
+)
+_TAKES_OVER = (
+    "REVOKE {role} FROM {former}",  # of the last time: two roles can't be members of each other
+    "GRANT {former}, {role} TO CURRENT_USER",
+    "GRANT {former} TO {role}",
+    *_LETS_MAKE_TABLES,
+    "REASSIGN OWNED BY {former} TO {role}",
+    "REVOKE {former} FROM {role}",
+    "GRANT {role} TO {former}",
+    "REVOKE {former}, {role} FROM CURRENT_USER",
+)
 
 
 class GrantFailed(EngineError):
@@ -40,10 +56,10 @@ def grant(settings: Settings, role: str, principal_id: str, former: str | None =
         )
     database = make_url(settings.database_url).database or ""
     try:
-        with _connected(settings, _PRINCIPALS_DATABASE) as connection:
-            made = _principal(connection, role, principal_id)
-            _check_no_administrator(connection, role)
-        with _connected(settings, database) as connection:
+        with _connected(settings, _PRINCIPALS_DATABASE) as principals, _connected(settings, database) as connection:
+            principals.exec_driver_sql("SELECT pg_advisory_lock(%s)", (_LOCK,))  # replicas start at the same time
+            made = _principal(principals, role, principal_id)
+            _check_no_administrator(principals, role)
             given = _give(connection, database, role, former)
     except OperationalError as error:
         raise SettingsError(unreachable(error)) from None
@@ -90,11 +106,12 @@ def _check_no_administrator(connection: Connection, role: str) -> None:
 
 
 def _give(connection: Connection, database: str, role: str, former: str | None) -> list[str]:
-    """Let the role make tables, and make what `former` owns its own, if the engine's tables are among it. In one transaction.
+    """Let the role make tables, and make what `former` owns in the database its own, in one transaction.
 
-    To hand them over, the administrator must be a member of both roles, and the new owner of the former one. PostgreSQL lets
-    it make them members since it manages roles; on Azure, also of roles that are administrators themselves ("Improved control
-    for azure_pg_admin" in https://learn.microsoft.com/azure/postgresql/security/security-access-control).
+    `former` becomes a member of the role, so that an engine that logs in as it again has its tables. To hand them over, the
+    administrator must be a member of both roles, and the new owner of the former one. PostgreSQL lets it make them members
+    since it manages roles; on Azure, also of roles that are administrators themselves ("Improved control for azure_pg_admin" in
+    https://learn.microsoft.com/azure/postgresql/security/security-access-control).
     """
     owner = _owner_of_tables(connection)
     if owner not in (None, role, former):
@@ -102,20 +119,18 @@ def _give(connection: Connection, database: str, role: str, former: str | None) 
             f"The engine's tables belong to the role '{owner}', so '{role}' could not migrate them. "
             f"Take them over by running this command again with --from '{owner}'."
         )
-    takes = owner is not None and owner != role
-    names = {"database": sql.Identifier(database), "role": sql.Identifier(role), "former": sql.Identifier(owner or role)}
-    statements = [
-        *(("GRANT {former}, {role} TO CURRENT_USER", "GRANT {former} TO {role}") if takes else ()),
-        "GRANT CONNECT, CREATE ON DATABASE {database} TO {role}",
-        "GRANT USAGE, CREATE ON SCHEMA public TO {role}",
-        *(("REASSIGN OWNED BY {former} TO {role}", "REVOKE {former} FROM {role}") if takes else ()),
-        *(("REVOKE {former}, {role} FROM CURRENT_USER",) if takes else ()),
-    ]
-    if takes or not _may_make_tables(connection, database, role):
-        for statement in ("BEGIN", *statements, "COMMIT"):
-            _run(connection, sql.SQL(statement).format(**names))
-    taken = [f"The role '{role}' owns what the role '{owner}' owned in the database '{database}'."] if takes else []
+    takes = former not in (None, role) and _owns_anything(connection, former)
+    names = {"database": sql.Identifier(database), "role": sql.Identifier(role), "former": sql.Identifier(former or role)}
+    statements = _TAKES_OVER if takes else () if _may_make_tables(connection, database, role) else _LETS_MAKE_TABLES
+    for statement in ("BEGIN", *statements, "COMMIT"):
+        _run(connection, sql.SQL(statement).format(**names))
+    taken = [f"The role '{role}' owns what the role '{former}' owned in the database '{database}'."] if takes else []
     return [*taken, f"The role '{role}' may make tables in the database '{database}'."]
+
+
+def _owns_anything(connection: Connection, role: str | None) -> bool:
+    query = "SELECT EXISTS (SELECT 1 FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner WHERE rolname = %s)"
+    return bool(connection.exec_driver_sql(query, (role,)).scalar())
 
 
 def _may_make_tables(connection: Connection, database: str, role: str) -> bool:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.cli import main
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import Store, database_roles
 
 pytestmark = pytest.mark.postgresql
 
@@ -94,8 +95,8 @@ def test_the_tables_of_a_password_are_handed_over(server: PostgreSQL, tmp_path: 
     assert f"The role '{ROLE}' owns what the role '{PASSWORD_ROLE}' owned in the database 'vision'." in said
     owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relkind IN ('r', 'S') AND oid >= 16384"
     assert server.execute(owners, database="vision") == [(ROLE,)]
-    members = "SELECT count(*) FROM pg_auth_members WHERE roleid::regrole::text LIKE '%vision%'"
-    assert server.execute(members) == [(0,)], "nobody is a member of these roles afterwards"
+    members = "SELECT member::regrole::text FROM pg_auth_members WHERE roleid::regrole::text LIKE '%vision%'"
+    assert server.execute(members) == [(PASSWORD_ROLE,)], "the administrator is a member of none afterwards"
     settings = Settings(data_dir=tmp_path, database_url=server.url("vision", ROLE, PRINCIPAL))
     with closing(Store.open(settings)) as store, JobQueue(settings) as queue:
         assert [dataset.name for dataset in store.datasets.page(0, 9)] == ["d"]
@@ -105,6 +106,23 @@ def test_the_tables_of_a_password_are_handed_over(server: PostgreSQL, tmp_path: 
     status, said = grant(server, "--from", PASSWORD_ROLE)
     assert status == 0, said
     assert "owns what" not in said
+    # Back to the password, and forth again.
+    with closing(Store.open(before)) as store, JobQueue(before):
+        assert [dataset.name for dataset in store.datasets.page(0, 9)] == ["d"]
+        with store.database.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE models DROP COLUMN migrated")
+            connection.exec_driver_sql("CREATE TABLE later (name text)")
+    status, said = grant(server, "--from", PASSWORD_ROLE)
+    assert status == 0, said
+    assert "owns what" in said
+    assert server.execute(owners, database="vision") == [(ROLE,)]
+
+
+def test_replicas_that_start_together_make_one_role(server: PostgreSQL) -> None:
+    settings = Settings(database_url=server.url("vision", ADMINISTRATOR, "token"))
+    with ThreadPoolExecutor(4) as replicas:
+        said = list(replicas.map(lambda _: database_roles.grant(settings, ROLE, PRINCIPAL), range(4)))
+    assert sum("was made for the identity" in lines[0] for lines in said) == 1
 
 
 def test_a_name_may_have_any_characters(server: PostgreSQL) -> None:
