@@ -32,9 +32,7 @@ class Role:
 _CONTAINER = re.compile(
     r"/providers/Microsoft\.Storage/storageAccounts/[^/]+/blobServices/default/containers/[^/]+$", re.IGNORECASE
 )
-_QUEUE = re.compile(
-    r"/providers/Microsoft\.Storage/storageAccounts/[^/]+/queueServices/default/queues/[^/]+$", re.IGNORECASE
-)
+_QUEUE = re.compile(r"/providers/Microsoft\.Storage/storageAccounts/[^/]+/queueServices/default/queues/[^/]+$", re.IGNORECASE)
 _GROUP = re.compile(r"^/subscriptions/[^/]+/resourceGroups/[^/]+$", re.IGNORECASE)
 _REGISTRY = re.compile(r"/providers/Microsoft\.ContainerRegistry/registries/[^/]+$", re.IGNORECASE)
 _VISION = re.compile(r"/providers/Microsoft\.CognitiveServices/accounts/[^/]+$", re.IGNORECASE)

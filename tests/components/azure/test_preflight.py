@@ -121,7 +121,7 @@ def test_an_administrator_of_the_database_is_asked_about_where_it_is_made() -> N
     asked = client(group=[permission(*MAKE_RESOURCES, ASSIGN_ROLES)])
     with pytest.raises(NotAllowed, match=r"Microsoft\.DBforPostgreSQL/flexibleServers/administrators/write"):
         check_caller(asked, CALLER, "vision-dev", wanted_actions(entra_login=True), existing=False)
-    # It is an identity, too, whoever made that of the engine.
+    # It is an identity, too, also if that of the engine exists.
     assert MAKE_IDENTITY not in wanted_actions(identity=False)
     assert MAKE_IDENTITY in wanted_actions(identity=False, entra_login=True)
 
