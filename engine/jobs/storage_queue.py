@@ -50,8 +50,9 @@ class StorageQueue:
             RetryPolicy(retry_total=_RETRIES, retry_backoff_factor=0.5),
             BearerTokenCredentialPolicy(credential, STORAGE_SCOPE),
         ]
-        timeouts = {"connection_timeout": _TIMEOUT_SECONDS, "read_timeout": _TIMEOUT_SECONDS}
-        self._client: PipelineClient[Any, Any] = PipelineClient(self.url, policies=policies, **timeouts)
+        self._client: PipelineClient[Any, Any] = PipelineClient(
+            self.url, policies=policies, connection_timeout=_TIMEOUT_SECONDS, read_timeout=_TIMEOUT_SECONDS
+        )
 
     def count(self) -> int:
         """The number of messages, those that somebody has taken included. The service may count one too many for a while."""
