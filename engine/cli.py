@@ -133,8 +133,14 @@ def serve(**flags: object) -> None:
 
 
 @main.command()
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Take one job, work until it has ended, then exit with 0. Also exit if there is no job. For platforms that start a "
+    "worker for each job.",
+)
 @_options(without=_OF_THE_API)
-def worker(**flags: object) -> None:
+def worker(once: bool, **flags: object) -> None:
     """Run the trainings and evaluations that `serve` has queued in the same database.
 
     Start one per machine; they share the queue. They must also share the data folder with `serve`, which reads the trained
@@ -147,7 +153,7 @@ def worker(**flags: object) -> None:
 
     def check_and_run() -> None:
         _pull_weights(settings, again=False)
-        run_worker(settings, settings.health_port)
+        run_worker(settings, settings.health_port, once=once)
 
     _run(check_and_run)
 

@@ -30,6 +30,7 @@ BILLED = {
     "app:ContainerApp": Billing(
         "container-apps", "vCPU and memory of each running replica by the second, and requests", idle=True
     ),
+    "app:Job": Billing("container-apps", "vCPU and memory of each running execution by the second", idle=False),
     "dbforpostgresql:Server": Billing(
         "postgresql/flexible-server", "its compute by the hour, its storage and backups by size", idle=True
     ),

@@ -112,6 +112,7 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
         ("images", _images),
         ("variables", _variables),
     ),
+    apps.JOB: ("identity.type", "configuration.triggerType", ("images", _images), ("variables", _variables)),
     stack.ENVIRONMENT: ("appLogsConfiguration.destination", "vnetConfiguration.internal", "publicNetworkAccess"),
     stack.DIAGNOSTIC_SETTING: (("about", _target("resourceUri")), ("workspaceId", _given("workspaceId"))),
     identity.DATASET: (("account_key", _given("account_key")), ("sas_token", _given("sas_token"))),

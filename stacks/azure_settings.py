@@ -41,9 +41,22 @@ class EngineSizeSettings(Settings):
     worker_memory_gib: Annotated[float, Field(ge=0.5, le=8)] = 4.0
     min_workers: Annotated[int, Field(ge=0, le=300)] = 0
     max_workers: Annotated[int, Field(ge=1, le=300)] = 2
+    workers: Literal["app", "job"] = "app"
+    """What the workers are: replicas of an app, or executions of an event-driven job, each for one job of the engine."""
+    worker_profile: Literal["Consumption", "Consumption-GPU-NC8as-T4", "Consumption-GPU-NC24-A100"] = "Consumption"
+    """The workload profile of the workers. With a GPU, a worker has all cores and memory of the profile."""
+    worker_timeout_hours: Annotated[int, Field(ge=1, le=240)] = 24
+    """How long an execution may take; another one then resumes its work."""
+    self_test: bool = False
+    """Give a replica of the API calls once a published model has answered in it, so that a broken release gets none."""
 
     @model_validator(mode="after")
     def _is_offered(self) -> Self:
+        if self.workers == "job" and self.min_workers:
+            raise ValueError("workers: job needs minWorkers: 0, because an execution without a job ends, and would start again")
+        sizes = {"worker_cpu", "worker_memory_gib"} & self.model_fields_set
+        if self.worker_profile != "Consumption" and sizes:
+            raise ValueError(f"a worker on {self.worker_profile} has the whole profile: remove workerCpu and workerMemoryGib")
         for cpu, memory, name in (
             (self.cpu, self.memory_gib, "memoryGib"),
             (self.worker_cpu, self.worker_memory_gib, "workerMemoryGib"),

@@ -7,13 +7,20 @@ from vision_customization.components.azure.network import ADDRESS_PREFIX
 from vision_customization.components.azure.place import region_name
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT
 from vision_customization.components.azure.vision_account import LOCATIONS
+from vision_customization.components.azure.worker_profiles import CONSUMPTION
 
 VISION = ("account", "none")
 
 
 @dataclass(frozen=True)
 class EngineSize:
-    """CPU cores and memory per replica, and the number of replicas. Without jobs, there are `min_workers`."""
+    """CPU cores and memory per replica, and the number of replicas. Without jobs, there are `min_workers`.
+
+    `workers` says what they are: `app`, replicas that the platform adds and removes, or `job`, executions that end by
+    themselves (`min_workers` must be 0 then). `worker_profile` is a key of `PROFILES`; with a GPU profile, a worker has all
+    cores and memory of the profile. An execution ends after `worker_timeout_hours`, and another one resumes its work.
+    `self_test`: a replica of the API gets calls once a published model has answered in it.
+    """
 
     cpu: float = 1.0
     memory_gib: float = 2.0
@@ -23,6 +30,15 @@ class EngineSize:
     worker_memory_gib: float = 4.0
     min_workers: int = 0
     max_workers: int = 2
+    workers: str = "app"
+    worker_profile: str = CONSUMPTION
+    worker_timeout_hours: int = 24
+    self_test: bool = False
+
+    @property
+    def follows_jobs(self) -> bool:
+        """Whether the platform changes the number of workers."""
+        return self.workers == "job" or self.min_workers < self.max_workers
 
 
 HIGH_AVAILABILITY = ("Disabled", "SameZone", "ZoneRedundant")

@@ -1,4 +1,8 @@
-"""EngineApp: the engine on Azure Container Apps, an API that scales with its calls and workers that scale with their queue."""
+"""EngineApp: the engine on Azure Container Apps, an API that scales with its calls and workers that scale with their queue.
+
+The workers are an app, whose replicas the platform adds and removes, or an event-driven job, whose executions each take one job
+of the engine and end by themselves.
+"""
 
 import hashlib
 import json
@@ -12,6 +16,7 @@ from vision_customization.components.azure.args import EngineSize
 from vision_customization.components.azure.database import DatabaseGrant
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.storage import WorkerQueue
+from vision_customization.components.azure.worker_profiles import CONSUMPTION, PROFILES, profile_name
 from vision_customization.contract.workers_query import WORKERS_QUERY
 
 PORT = 8080
@@ -25,6 +30,12 @@ ROTATION = "ROTATION_DIGEST"
 
 CONCURRENT_CALLS = 20
 """Concurrent calls per replica before another replica is started."""
+
+POLLING_SECONDS = 30
+"""How often the platform asks how many workers are needed."""
+
+RETRIES = 0
+"""Of an execution that failed: the query still counts its job, so the platform starts another at its next look."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,10 @@ class EngineApp(pulumi.ComponentResource):
         self._name, self._args = name, args
         api = self._api()
         # The API's start makes the engine's role and its tables. A worker that comes before them ends, and starts again.
-        self._worker(api)
+        if args.size.workers == "job":
+            self._worker_job(api)
+        else:
+            self._worker(api)
         # `configuration` contains secrets, so Pulumi marks all of it secret; the host name is safe to unwrap.
         self.endpoint = pulumi.Output.unsecret(api.configuration).apply(
             lambda configuration: f"https://{configuration.ingress.fqdn}" if configuration and configuration.ingress else ""
@@ -86,7 +100,7 @@ class EngineApp(pulumi.ComponentResource):
             {**self._args.settings, **self._args.api_settings},
             size.cpu,
             size.memory_gib,
-            _http_probes(),
+            _http_probes(size.self_test),
         )
         rule = app.ScaleRuleArgs(
             name="calls", http=app.HttpScaleRuleArgs(metadata={"concurrentRequests": str(CONCURRENT_CALLS)})
@@ -118,41 +132,82 @@ class EngineApp(pulumi.ComponentResource):
 
     def _worker(self, api: app.ContainerApp) -> app.ContainerApp:
         size = self._args.size
-        container = self._container(
-            "worker",
-            ["worker", "--host", "0.0.0.0", "--health-port", str(HEALTH_PORT)],  # noqa: S104
-            self._args.settings,
-            size.worker_cpu,
-            size.worker_memory_gib,
-            _worker_probes(),
-        )
-        rules = None if size.min_workers == size.max_workers else [self._worker_rule()]
+        rules = [self._worker_rule()] if size.follows_jobs else None
         template = app.TemplateArgs(
-            containers=[container],
+            containers=[
+                self._worker_container(["--host", "0.0.0.0", "--health-port", str(HEALTH_PORT)], _worker_probes())  # noqa: S104
+            ],
             scale=app.ScaleArgs(min_replicas=size.min_workers, max_replicas=size.max_workers, rules=rules),
             # A running training step may finish; the next worker continues after it.
             termination_grace_period_seconds=120,
             volumes=[_volume()],
         )
-        return self._app("worker", self._args.worker_name, self._configuration(None), template, after=[api])
+        profile = self._worker_profile()
+        return self._app("worker", self._args.worker_name, self._configuration(None), template, profile=profile, after=[api])
 
     def _worker_rule(self) -> app.ScaleRuleArgs:
-        """A worker for each that is needed, by a queue as the engine's identity, or by a query with the database's password."""
+        """A worker for each that is needed: by a queue as the engine's identity, or by a query with the database's password."""
         queue = self._args.queue
-        if queue is not None:
-            return app.ScaleRuleArgs(
-                name="jobs",
-                azure_queue=app.QueueScaleRuleArgs(
-                    account_name=queue.account_name, queue_name=queue.name, queue_length=1, identity=self._args.identity_id
-                ),
-            )
-        database = app.ScaleRuleAuthArgs(secret_ref=_secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
+        if queue is None:
+            custom = app.CustomScaleRuleArgs(type="postgresql", metadata=_counting(), auth=[_database()])
+            return app.ScaleRuleArgs(name="jobs", custom=custom)
         return app.ScaleRuleArgs(
             name="jobs",
-            custom=app.CustomScaleRuleArgs(
-                type="postgresql", metadata={"query": WORKERS_QUERY, "targetQueryValue": "1"}, auth=[database]
+            azure_queue=app.QueueScaleRuleArgs(
+                account_name=queue.account_name, queue_name=queue.name, queue_length=1, identity=self._args.identity_id
             ),
         )
+
+    def _job_rule(self) -> app.JobScaleRuleArgs:
+        """The same rule for a job."""
+        queue = self._args.queue
+        if queue is None:
+            return app.JobScaleRuleArgs(name="jobs", type="postgresql", metadata=_counting(), auth=[_database()])
+        metadata = {"accountName": queue.account_name, "queueName": queue.name, "queueLength": "1"}
+        return app.JobScaleRuleArgs(name="jobs", type="azure-queue", metadata=metadata, identity=self._args.identity_id)
+
+    def _worker_job(self, api: app.ContainerApp) -> app.Job:
+        args, size = self._args, self._args.size
+        return app.Job(
+            f"{self._name}-worker-job",
+            job_name=args.worker_name,
+            resource_group_name=args.place.resource_group_name,
+            environment_id=args.environment_id,
+            location=args.place.location,
+            workload_profile_name=self._worker_profile(),
+            identity=self._identity(),
+            configuration=app.JobConfigurationArgs(
+                trigger_type=app.TriggerType.EVENT,
+                event_trigger_config=app.JobConfigurationEventTriggerConfigArgs(
+                    parallelism=1,
+                    replica_completion_count=1,
+                    scale=app.JobScaleArgs(
+                        min_executions=0,
+                        max_executions=size.max_workers,
+                        polling_interval=POLLING_SECONDS,
+                        rules=[self._job_rule()],
+                    ),
+                ),
+                replica_timeout=size.worker_timeout_hours * 3600,
+                replica_retry_limit=RETRIES,
+                registries=self._registries(),
+                secrets=self._secrets(),
+            ),
+            template=app.JobTemplateArgs(containers=[self._worker_container(["--once"], [])], volumes=[_volume()]),
+            tags=args.place.tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[api]),
+        )
+
+    def _worker_container(self, arguments: list[str], probes: list[app.ContainerAppProbeArgs]) -> app.ContainerArgs:
+        size = self._args.size
+        gpu = PROFILES[size.worker_profile]
+        cpu, memory_gib = (gpu.cpu, gpu.memory_gib) if gpu else (size.worker_cpu, size.worker_memory_gib)
+        return self._container("worker", ["worker", *arguments], self._args.settings, cpu, memory_gib, probes)
+
+    def _worker_profile(self) -> str | None:
+        """None leaves the choice to Azure, which takes Consumption."""
+        profile = self._args.size.worker_profile
+        return None if profile == CONSUMPTION else profile_name(profile)
 
     def _app(
         self,
@@ -161,6 +216,7 @@ class EngineApp(pulumi.ComponentResource):
         configuration: app.ConfigurationArgs,
         template: app.TemplateArgs,
         *,
+        profile: str | None = None,
         grant: DatabaseGrant | None = None,
         after: Sequence[pulumi.Resource] = (),
     ) -> app.ContainerApp:
@@ -171,10 +227,8 @@ class EngineApp(pulumi.ComponentResource):
             resource_group_name=args.place.resource_group_name,
             environment_id=args.environment_id,
             location=args.place.location,
-            identity=app.ManagedServiceIdentityArgs(
-                type=app.ManagedServiceIdentityType.USER_ASSIGNED,
-                user_assigned_identities=[args.identity_id, *([grant.identity_id] if grant else [])],
-            ),
+            workload_profile_name=profile,
+            identity=self._identity(grant),
             configuration=configuration,
             template=template,
             tags=args.place.tags,
@@ -182,16 +236,27 @@ class EngineApp(pulumi.ComponentResource):
         )
 
     def _configuration(self, ingress: app.IngressArgs | None, grant: DatabaseGrant | None = None) -> app.ConfigurationArgs:
-        args = self._args
-        registry = app.RegistryCredentialsArgs(server=args.registry, identity=args.identity_id) if args.registry else None
         return app.ConfigurationArgs(
             active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
             ingress=ingress,
-            registries=[registry] if registry else None,
+            registries=self._registries(),
             # The main container, which decodes callers' images, never gets tokens of the database's administrator.
             identity_settings=[app.IdentitySettingsArgs(identity=grant.identity_id, lifecycle="Init")] if grant else None,
-            secrets=[app.SecretArgs(name=_secret_name(variable), value=value) for variable, value in args.secrets.items()],
+            secrets=self._secrets(),
         )
+
+    def _identity(self, grant: DatabaseGrant | None = None) -> app.ManagedServiceIdentityArgs:
+        return app.ManagedServiceIdentityArgs(
+            type=app.ManagedServiceIdentityType.USER_ASSIGNED,
+            user_assigned_identities=[self._args.identity_id, *([grant.identity_id] if grant else [])],
+        )
+
+    def _registries(self) -> list[app.RegistryCredentialsArgs] | None:
+        args = self._args
+        return [app.RegistryCredentialsArgs(server=args.registry, identity=args.identity_id)] if args.registry else None
+
+    def _secrets(self) -> list[app.SecretArgs]:
+        return [app.SecretArgs(name=_secret_name(variable), value=value) for variable, value in self._args.secrets.items()]
 
     def _container(
         self,
@@ -239,18 +304,35 @@ def _secret_name(variable: str) -> str:
     return variable.removeprefix("VISION_ENGINE_").lower().replace("_", "-")
 
 
+def _counting() -> dict[str, str]:
+    """KEDA's scaler runs the query: https://keda.sh/docs/latest/scalers/postgresql/"""
+    return {"query": WORKERS_QUERY, "targetQueryValue": "1"}
+
+
+def _database() -> app.ScaleRuleAuthArgs:
+    """By password: with an identity, Container Apps loses the rule's metadata, and the scaler fails.
+
+    https://github.com/microsoft/azure-container-apps/issues/1786
+    """
+    return app.ScaleRuleAuthArgs(secret_ref=_secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection")
+
+
 def _volume() -> app.VolumeArgs:
     return app.VolumeArgs(name="data", storage_type=app.StorageType.EMPTY_DIR)
 
 
-def _http_probes() -> list[app.ContainerAppProbeArgs]:
+def _http_probes(self_test: bool) -> list[app.ContainerAppProbeArgs]:
     """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds.
+
+    A new revision gets traffic once all its replicas have passed startup and readiness, until then the old one answers:
+    https://learn.microsoft.com/azure/container-apps/revisions#zero-downtime-deployment
 
     Liveness does not ask the database: a restart of every replica does not mend a database that fails over."""
     ready = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
     alive = app.ContainerAppProbeHttpGetArgs(path="/livez", port=PORT)
+    tested = app.ContainerAppProbeHttpGetArgs(path="/selftest", port=PORT)
     return [
-        _startup(alive),
+        _startup(tested, timeout_seconds=10) if self_test else _startup(alive),
         app.ContainerAppProbeArgs(
             type=app.Type.LIVENESS, http_get=alive, period_seconds=10, timeout_seconds=5, failure_threshold=6
         ),
@@ -273,8 +355,8 @@ def _worker_probes() -> list[app.ContainerAppProbeArgs]:
     ]
 
 
-def _startup(asked: app.ContainerAppProbeHttpGetArgs) -> app.ContainerAppProbeArgs:
+def _startup(asked: app.ContainerAppProbeHttpGetArgs, timeout_seconds: int = 5) -> app.ContainerAppProbeArgs:
     """A startup probe of two minutes; Azure allows at most ten failures."""
     return app.ContainerAppProbeArgs(
-        type=app.Type.STARTUP, http_get=asked, period_seconds=12, timeout_seconds=5, failure_threshold=10
+        type=app.Type.STARTUP, http_get=asked, period_seconds=12, timeout_seconds=timeout_seconds, failure_threshold=10
     )

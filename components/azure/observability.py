@@ -1,4 +1,4 @@
-"""Observability: logs in one place, diagnostic settings, and an alert on failed trainings."""
+"""Observability: logs in one place, diagnostic settings, and alerts on failed trainings and on a failing scaler."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,22 @@ from pulumi_azure_native import monitor, operationalinsights
 from vision_customization.components.azure.existing import TYPES, ArmId
 from vision_customization.components.azure.place import Place
 
-FAILED_TRAININGS = """\
+OF_WORKERS = """\
+| where '{worker}' in (column_ifexists('ContainerAppName_s', ''), column_ifexists('ContainerJobName_s', ''))"""
+"""Lines of the workers, whether they are an app or a job. A column exists once a line has it."""
+
+FAILED_TRAININGS = f"""\
 ContainerAppConsoleLogs_CL
-| where ContainerAppName_s == '{worker}'
+{OF_WORKERS}
 | extend line = parse_json(Log_s)
 | where tostring(line.event) == 'training failed'"""
+
+FAILING_SCALER = f"""\
+ContainerAppSystemLogs_CL
+{OF_WORKERS}
+| where Reason_s in ('KEDAScalerFailed', 'ScaledObjectCheckFailed', 'ScaledJobCheckFailed')"""
+"""KEDA's events of a scaler that fails (https://github.com/kedacore/keda/blob/main/pkg/eventreason/eventreason.go). Azure logs
+them as `Reason_s` ("Troubleshooting general KEDA scaling scenarios", https://azureossd.github.io, 2024-08-23)."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +77,51 @@ class Observability(pulumi.ComponentResource):
         return setting
 
     def alert(self, worker_name: str, emails: Sequence[str]) -> None:
-        """Raise an alert for each quarter of an hour in which a training failed, and notify `emails`."""
+        """Raise alerts, and notify `emails`: for each quarter of an hour in which a training failed, and if the scaler of the
+        workers failed in two successive ones.
+
+        While a scaler fails, the number of workers stays as it is: https://github.com/microsoft/azure-container-apps/issues/1786
+        """
         groups = [self._people(worker_name, emails).id] if emails else []
+        self._alert(
+            worker_name,
+            "failed-trainings",
+            "A training failed",
+            "The reason is in the engine's log and in the model's `error`.",
+            FAILED_TRAININGS,
+            groups,
+        )
+        self._alert(
+            worker_name,
+            "failing-scaler",
+            "The number of workers does not change",
+            "The platform cannot ask the database how many are needed, so none start or stop: see ContainerAppSystemLogs_CL.",
+            FAILING_SCALER,
+            groups,
+            periods=2,
+        )
+
+    def _alert(
+        self,
+        worker_name: str,
+        what: str,
+        title: str,
+        description: str,
+        query: str,
+        groups: list[pulumi.Output[str]],
+        periods: int = 1,
+    ) -> None:
+        """An alert if the query finds lines in each of `periods` successive quarters of an hour."""
+        failing = monitor.ConditionFailingPeriodsArgs(
+            number_of_evaluation_periods=periods, min_failing_periods_to_alert=periods
+        )
         monitor.ScheduledQueryRule(
-            f"{self._name}-failed-trainings",
+            f"{self._name}-{what}",
             resource_group_name=self._place.resource_group_name,
-            rule_name=f"{worker_name}-failed-trainings",
+            rule_name=f"{worker_name}-{what}",
             location=self._place.location,
-            display_name="A training failed",
-            description="The reason is in the engine's log and in the model's `error`.",
+            display_name=title,
+            description=description,
             kind=monitor.Kind.LOG_ALERT,
             enabled=True,
             severity=2,
@@ -86,10 +133,11 @@ class Observability(pulumi.ComponentResource):
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(
                 all_of=[
                     monitor.ConditionArgs(
-                        query=FAILED_TRAININGS.format(worker=worker_name),
+                        query=query.format(worker=worker_name),
                         time_aggregation=monitor.TimeAggregation.COUNT,
                         operator="GreaterThan",  # the SDK wrongly has another service's enumeration here
                         threshold=0,
+                        failing_periods=failing if periods > 1 else None,
                     )
                 ]
             ),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
 MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
+MAKE_JOBS = "Microsoft.App/jobs/write"
 MAKE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/write"
 MAKE_LOGS = "Microsoft.OperationalInsights/workspaces/write"
 MAKE_VISION = "Microsoft.CognitiveServices/accounts/write"
@@ -95,6 +96,7 @@ def wanted_actions(
     logs: bool = True,
     identity: bool = True,
     vision: bool = True,
+    jobs: bool = False,
     networks: bool = False,
     entra_login: bool = False,
     defines_role: bool = False,
@@ -102,8 +104,9 @@ def wanted_actions(
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind."""
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity or entra_login, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
-    made += [MAKE_ADMINISTRATOR] if entra_login else []
-    return [*made, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
+    more = [*((MAKE_JOBS,) if jobs else ()), *((MAKE_ADMINISTRATOR,) if entra_login else ())]
+    more += MAKE_NETWORKS if networks else ()
+    return [*made, *more, ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
 
 
 def check_caller(

@@ -28,6 +28,7 @@ from vision_customization.components.azure.role_grants import (
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
+from vision_customization.components.azure.worker_profiles import CONSUMPTION, profile_name
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
@@ -143,6 +144,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 entra_login=args.database.login == "entra",
                 defines_role=args.studio_labelling,
                 vision=args.vision == "account",
+                jobs=args.engine.workers == "job",
             ),
             uses=self._uses(),
             vision_account=self._names.vision_account if args.vision == "account" else None,
@@ -240,7 +242,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 sku=self._args.storage_sku,
                 soft_delete_days=self._args.soft_delete_days,
                 public_network=network is None,
-                queue=self._args.database.login == "entra" and self._args.engine.min_workers < self._args.engine.max_workers,
+                queue=self._args.database.login == "entra" and self._args.engine.follows_jobs,
                 protect=self._args.protect,
             ),
             self._child,
@@ -434,7 +436,10 @@ class AzureWorkspace(pulumi.ComponentResource):
             vnet_configuration=app.VnetConfigurationArgs(infrastructure_subnet_id=network.apps_subnet_id, internal=True)
             if network
             else None,
-            workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
+            workload_profiles=[
+                app.WorkloadProfileArgs(name=profile_name(profile), workload_profile_type=profile)
+                for profile in dict.fromkeys((CONSUMPTION, self._args.engine.worker_profile))
+            ],
             tags=self._tags,
             opts=self._child,
         )

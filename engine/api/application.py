@@ -40,6 +40,7 @@ from vision_customization.engine.api.routes import (
     versions,
 )
 from vision_customization.engine.api.routes.probes import engine_version
+from vision_customization.engine.api.self_test import SelfTest
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.orders import Jobs
@@ -126,6 +127,7 @@ def create_app(
     app.state.authenticator = authenticator
     app.state.metrics = metrics
     app.state.analyzer = analyze.Analyzer(service, metrics)
+    app.state.self_test = SelfTest(app.state.analyzer)
     app.state.intake = products.Intake()
     app.state.import_turn = asyncio.Semaphore(1)
     for router in ROUTERS:

@@ -20,7 +20,7 @@ PROTECTED = "/computervision"
 
 _SLASHES = re.compile("//+")
 _SLASHES_RAW = re.compile(b"//+")
-_PROBES = ("/livez", "/healthz", "/metrics")  # called every few seconds for as long as the engine runs
+_PROBES = ("/livez", "/healthz", "/selftest", "/metrics")  # called every few seconds for as long as the engine runs
 _CLIENT_CLOSED = 499  # nginx's number for a caller that hung up; only ever logged
 
 log = logging.getLogger("engine.access")

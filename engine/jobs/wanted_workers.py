@@ -100,10 +100,14 @@ class WantedWorkers:
         self._thread.start()
 
     def stop(self) -> None:
+        """Look for the last time: this process may be the last one that runs."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self._woken.set()
         if self._thread is not None:
             self._thread.join()
+            self._try_to_look()
         self._queue.close()
         self._engine.dispose()
 
@@ -126,13 +130,16 @@ class WantedWorkers:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._woken.clear()
-            try:
-                self.look()
-            except (QueueUnavailable, SQLAlchemyError) as error:
-                self._warn(str(error) if isinstance(error, QueueUnavailable) else f"the database fails: {type(error).__name__}")
-            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
-                _log.exception("the number of workers needed is not told")
+            self._try_to_look()
             self._woken.wait(LOOK_SECONDS)
+
+    def _try_to_look(self) -> None:
+        try:
+            self.look()
+        except (QueueUnavailable, SQLAlchemyError) as error:
+            self._warn(str(error) if isinstance(error, QueueUnavailable) else f"the database fails: {type(error).__name__}")
+        except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+            _log.exception("the number of workers needed is not told")
 
     def _warn(self, why: str) -> None:
         if time.monotonic() - self._logged_at >= _LOGGED_SECONDS:

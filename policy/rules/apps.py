@@ -1,4 +1,4 @@
-"""The engine's Container Apps."""
+"""The engine's Container Apps, and its job."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ from .rule import HIDDEN, UNKNOWN, Resource, Rule, Settings, texts_in
 from .signature import signatures_in
 
 CONTAINER_APP = "azure-native:app:ContainerApp"
+JOB = "azure-native:app:Job"
 
 KEY_NAMES = re.compile(r"STORAGE\w*KEY|ACCOUNT_KEY|CONNECTION_STRING|SAS_TOKEN|^VISION_ENGINE_VISION_KEY$|COGNITIVE\w*KEY")
 """Variables that give an app a key of another service; the engine's own keys are allowed."""
@@ -99,7 +100,7 @@ RULES = (
         says="An app has an identity.",
         why="An app without one needs keys.",
         fix='Set `identity.type` to "UserAssigned", and name the engine\'s identity.',
-        types=(CONTAINER_APP,),
+        types=(CONTAINER_APP, JOB),
         check=has_an_identity,
     ),
     Rule(
@@ -107,7 +108,7 @@ RULES = (
         says="An app gets no keys, SAS or connection strings of storage, Vision or a registry.",
         why="Anyone who can read the app's configuration could copy them; an identity can't be copied.",
         fix="Remove the variable or secret, and assign the app's identity the role that it needs.",
-        types=(CONTAINER_APP,),
+        types=(CONTAINER_APP, JOB),
         check=holds_no_foreign_keys,
     ),
     Rule(
@@ -115,7 +116,7 @@ RULES = (
         says="Keys, passwords and URLs with a password reach a container as secrets.",
         why="Anyone who can read the app sees a plain value.",
         fix="Put it into `configuration.secrets`, and refer to it by `secretRef`.",
-        types=(CONTAINER_APP,),
+        types=(CONTAINER_APP, JOB),
         check=refers_to_secrets,
     ),
     Rule(
@@ -140,7 +141,7 @@ RULES = (
         says="An image is named by its version, not `latest`.",
         why="Otherwise you can't tell which version runs, or go back to the previous one.",
         fix="Use a release tag or a digest.",
-        types=(CONTAINER_APP,),
+        types=(CONTAINER_APP, JOB),
         check=names_a_version,
     ),
     Rule(
@@ -148,7 +149,7 @@ RULES = (
         says="An image is named by its digest.",
         why="A tag can be moved; a digest guarantees that the tested image runs.",
         fix="End the image's name with the release's `@sha256:…`.",
-        types=(CONTAINER_APP,),
+        types=(CONTAINER_APP, JOB),
         check=names_a_digest,
     ),
 )

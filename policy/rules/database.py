@@ -11,7 +11,7 @@ DATABASE = "azure-native:dbforpostgresql:Database"
 ADMINISTRATOR = "azure-native:dbforpostgresql:AdministratorsMicrosoftEntra"
 FIREWALL_RULE = "azure-native:dbforpostgresql:FirewallRule"
 CONFIGURATION = "azure-native:dbforpostgresql:Configuration"
-CONTAINER_APP = "azure-native:app:ContainerApp"
+CONTAINER_APP, JOB = "azure-native:app:ContainerApp", "azure-native:app:Job"
 
 AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services of Azure"
 
@@ -73,7 +73,7 @@ RULES = (
         why="Without `sslmode`, a client can be made to fall back to plain text; with less than `verify-full`, it sends its "
         "password to any server that answers in the database's place.",
         fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=verify-full`.",
-        types=(CONFIGURATION, CONTAINER_APP),
+        types=(CONFIGURATION, CONTAINER_APP, JOB),
         check=enforces_tls,
     ),
     Rule(

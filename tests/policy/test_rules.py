@@ -25,7 +25,8 @@ SECRET = {SECRET_MARK: SECRET_KIND, "ciphertext": "v1:…"}
 VISION, STORAGE = "azure-native:cognitiveservices:Account", "azure-native:storage:StorageAccount"
 CONTAINER, SERVICE = "azure-native:storage:BlobContainer", "azure-native:storage:BlobServiceProperties"
 DEFINITION = "azure-native:authorization:RoleDefinition"
-ROLE, APP = "azure-native:authorization:RoleAssignment", "azure-native:app:ContainerApp"
+ROLE = "azure-native:authorization:RoleAssignment"
+APP, JOB = "azure-native:app:ContainerApp", "azure-native:app:Job"
 SERVER, PARAMETER = "azure-native:dbforpostgresql:Server", "azure-native:dbforpostgresql:Configuration"
 LOGS, ENDPOINT = "azure-native:monitor:DiagnosticSetting", "azure-native:network:PrivateEndpoint"
 ENVIRONMENT = "azure-native:app:ManagedEnvironment"
@@ -136,6 +137,8 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("budget-ceiling", sample.MODEL, "time_budget_in_hours", 9.0, "1 models add up to 9 hours; the stack may spend 8"),
 ]
 
+OF_JOBS = [case for case in FAILING if case[1] == APP and case[0] not in ("app-ingress-tls", "app-min-replicas")]
+
 # rule, the type of which none is left, what the error says
 MISSING = [
     ("storage-soft-delete", SERVICE, "it has no BlobServiceProperties"),
@@ -186,6 +189,17 @@ def test_what_fails(rule: str, type_: str, path: str, value: object, message: st
     assert message in violation.message
     assert violation.resource is None or violation.resource.type in (type_, sample.PUBLISHED)
     assert violation.level == "mandatory"
+
+
+@pytest.mark.parametrize(("rule", "type_", "path", "value", "message"), OF_JOBS)
+def test_what_fails_in_an_app_fails_in_a_job(rule: str, type_: str, path: str, value: object, message: str) -> None:
+    state = sample.exported()
+    sample.change(state, type_, path, value)
+    sample.entry(state, type_)["type"] = JOB
+    violation = next(violation for violation in found(state) if violation.rule.name == rule)
+    assert message in violation.message
+    assert violation.resource is not None
+    assert violation.resource.type == JOB
 
 
 @pytest.mark.parametrize(("rule", "type_", "message"), MISSING)

@@ -273,6 +273,14 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             "minReplicas must be at most maxReplicas, and minWorkers",
         ),
         (
+            {"azure": {"image": "i", "engine": {"workers": "job", "minWorkers": 1}}},
+            "azure.engine: workers: job needs minWorkers: 0",
+        ),
+        (
+            {"azure": {"image": "i", "engine": {"workerProfile": "Consumption-GPU-NC8as-T4", "workerCpu": 4}}},
+            "azure.engine: a worker on Consumption-GPU-NC8as-T4 has the whole profile: remove workerCpu",
+        ),
+        (
             {"azure": {"image": "i", "database": {"highAvailability": "SameZone"}}},
             "highAvailability is not available in tier",
         ),

@@ -60,6 +60,21 @@ def healthz(service: Serving) -> Response:
 
 
 @router.get(
+    "/selftest",
+    summary="Check that a published model answers",
+    response_class=Response,
+    responses={
+        **failures(503),
+        200: {"description": "It does, or none is published.", "content": {"application/json": {"schema": {"type": "object"}}}},
+    },
+)
+async def self_test(request: Request) -> Response:
+    """For the start of a new release: it computes until a model has answered once in this process, then it only says so."""
+    await request.app.state.self_test.run()
+    return json_response({"status": "ok", "version": engine_version()})
+
+
+@router.get(
     "/livez",
     summary="Check that the engine answers, whatever its database does",
     response_class=Response,

@@ -9,6 +9,8 @@ the only one that knows its internals:
 - `background_jobs_thread` looks every second for delayed workflows and for workflows past their time limit. The engine has
   neither, so it does not start it.
 - `background_thread_stop_events` are set when DBOS is destroyed.
+- `SystemDatabase.start_queued_workflows` claims the next workflows of a queue, in a transaction. A worker of one job (`OneJob`)
+  claims through a gate.
 
 `tests/engine/jobs/process/test_dbos_threads.py` fails if an upgrade changes this.
 """
@@ -17,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from dbos import DBOS, DBOSConfig, _dbos
 from sqlalchemy import select, text
@@ -125,19 +128,67 @@ class Pause(threading.Event):
             return queue in self._with_work
 
 
-def launch(pause: Pause) -> None:
-    """Launch DBOS with threads that wait for `pause`."""
-    with _replaced("queue_thread", lambda threads: _waiting_for(pause, threads)), _replaced("background_jobs_thread", _none):
+Claim = Callable[..., tuple[list[str], str | None]]
+"""`start_queued_workflows(queue, executor, version, partition, running, …)`: ids, and the limit that left no room."""
+
+
+class OneJob:
+    """Lets a worker claim one workflow of the queues `jobs` in all, and workflows of other queues until it ends."""
+
+    def __init__(self, jobs: Collection[str]) -> None:
+        self.job: str | None = None
+        """The id of the job that the worker has taken."""
+        self._jobs = frozenset(jobs)
+        self._claiming = threading.Lock()
+        self._closed = False
+
+    def limited(self, claim: Claim) -> Claim:
+        def run(queue: Any, executor: str, version: str, partition: str | None, running: int = 0, **more: Any) -> Any:  # noqa: ANN401
+            with self._claiming:
+                is_job = queue.name in self._jobs
+                if self._closed or (is_job and self.job is not None):
+                    return [], "worker_concurrency"
+                if is_job:  # as if all but one of the worker's places were taken
+                    running = max(running, queue._worker_concurrency - 1)  # noqa: SLF001 - this module is the place for it
+                claimed, limit = claim(queue, executor, version, partition, running, **more)
+                if is_job and claimed:
+                    (self.job,) = claimed
+                return claimed, limit
+
+        return run
+
+    def ends(self, running: Callable[[], Collection[str]], *, idle: bool) -> bool:
+        """Whether the worker has nothing to do any more: its job has ended, or it has none and is `idle`, and nothing runs.
+
+        From the end of its job on, it claims nothing more. `running` gives the ids of the workflows that the worker has claimed
+        and that have not ended. It is called while the worker can claim nothing.
+        """
+        with self._claiming:
+            unfinished = running()
+            has_ended = idle and not unfinished if self.job is None else self.job not in unfinished
+            self._closed = self._closed or has_ended
+            return self._closed and not unfinished
+
+
+def launch(pause: Pause, one_job: OneJob | None = None) -> None:
+    """Launch DBOS with threads that wait for `pause`. With `one_job`, they claim no more than that lets them."""
+    with (
+        _replaced("queue_thread", lambda threads: _waiting_for(pause, threads, one_job)),
+        _replaced("background_jobs_thread", _none),
+    ):
         DBOS.launch()
 
 
 QueueThread = Callable[[threading.Event, DBOS], None]
 
 
-def _waiting_for(pause: Pause, queue_thread: QueueThread) -> QueueThread:
+def _waiting_for(pause: Pause, queue_thread: QueueThread, one_job: OneJob | None) -> QueueThread:
     def run(stop_event: threading.Event, dbos: DBOS) -> None:
         dbos.background_thread_stop_events.append(pause)
         pause.queues_with_work = lambda: _queues_with_work(dbos)
+        if one_job is not None:
+            claim = one_job.limited(dbos._sys_db.start_queued_workflows)  # noqa: SLF001 - this module is the place for it
+            setattr(dbos._sys_db, "start_queued_workflows", claim)  # noqa: B010, SLF001 - a method, of this instance alone
         if not stop_event.is_set():
             queue_thread(pause, dbos)
 

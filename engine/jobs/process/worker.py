@@ -7,6 +7,7 @@ It stops immediately, as if it were killed: every finished step is kept, and the
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from signal import SIGINT, SIGTERM, signal
@@ -30,11 +31,12 @@ from vision_customization.engine.jobs.kinds.recognition import Detector
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.content_checks import ContentChecks
 from vision_customization.engine.jobs.process.daily_sweeps import DailySweeps
-from vision_customization.engine.jobs.process.dbos_threads import Pause, launch, rarely_look
+from vision_customization.engine.jobs.process.dbos_threads import OneJob, Pause, launch, rarely_look
 from vision_customization.engine.jobs.process.health import Pulse, answering_health
 from vision_customization.engine.jobs.process.liveness import open_locks, take_name
 from vision_customization.engine.jobs.queue import (
     APPLICATION,
+    QUEUES,
     WORKER_CONCURRENCY,
     WORKFLOWS_VERSION,
     JobQueue,
@@ -48,6 +50,7 @@ from vision_customization.engine.learning import FeatureExtractor
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 from vision_customization.engine.models.cache import ModelCache
 from vision_customization.engine.objects.opening import open_objects
+from vision_customization.engine.objects.store import ObjectsUnavailable
 from vision_customization.engine.runtime.listening import base_url
 from vision_customization.engine.runtime.wakeups import REST_SECONDS
 from vision_customization.engine.samples.keeping import Samples
@@ -58,6 +61,9 @@ from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 LOOK_SECONDS = 1.0
 """How often a worker looks after the jobs of the engine, until all of them have ended. Then it rests until it is woken."""
+
+IDLE_SECONDS = 10.0
+"""How long a worker of one job waits for something to do. A job that is not in its queue yet gets there within two looks."""
 
 _QUEUE_POLLING_SECONDS = 0.25
 _OTHER_THREADS = 8
@@ -75,7 +81,7 @@ class Worker:
     `extractor` is by default opened with the pretrained networks. `pauses_seconds` are the pauses between the attempts of a
     step. `role_wait_seconds` is how long to retry a blob that the engine's identity may not read. `detector` answers product
     recognition runs; by default it uses the trained models. `thumbnails` says whether to store thumbnails of the images that
-    jobs decode, for the Studio.
+    jobs decode, for the Studio. `once`: take one job in all, and pieces of any job until it has ended.
     """
 
     def __init__(
@@ -87,8 +93,11 @@ class Worker:
         detector: Detector | None = None,
         *,
         thumbnails: bool = False,
+        once: bool = False,
     ) -> None:
         self._settings = settings
+        self._one_job = OneJob(QUEUES.values()) if once else None
+        self._last_busy = 0.0
         self._extractor = extractor
         self._pauses_seconds = pauses_seconds
         self._locks = open_locks(settings)
@@ -146,7 +155,7 @@ class Worker:
         plans = Plans(objects, TokenCipher.open(settings))
         declare_workflows(resources, plans, self._queue, settings, self._detector, self._pauses_seconds)
         DBOS.listen_queues(list(WORKER_CONCURRENCY))  # not to those of another version of the engine
-        launch(self._pause)
+        launch(self._pause, self._one_job)
         self._queue.wakeups.subscribe(self._pause.wake)
         for queue, at_once in WORKER_CONCURRENCY.items():
             DBOS.register_queue(
@@ -156,10 +165,14 @@ class Worker:
                 on_conflict="always_update",
             )
         self._pause.wake()  # so that DBOS serves these queues from now on, even if the engine rests
-        self.caretaker.sweep()
+        try:
+            self.caretaker.sweep()
+        except ObjectsUnavailable as error:  # a new role takes minutes, and a job waits for it by itself
+            _log.warning("worker %s deletes no leftovers: %s", self.name, error)
         self._sweeps.start()
         if self._wanted is not None:
             self._wanted.start()
+        self._last_busy = time.monotonic()
         _log.info("worker %s takes jobs", self.name)
 
     def look(self) -> bool:
@@ -178,6 +191,29 @@ class Worker:
         elif self._pause.resting:  # the wake-up was lost
             self._pause.wake()
         return busy
+
+    def ended(self) -> bool:
+        """Whether a worker of one job should exit: its job has ended, or it found nothing to do for a while, and none of its
+        pieces runs."""
+        if self._one_job is None:
+            return False
+        idle = time.monotonic() - self._last_busy > IDLE_SECONDS
+        try:
+            ended = self._one_job.ends(self._running, idle=idle)
+        except (SQLAlchemyError, DBOSException) as error:
+            _log.warning("worker %s cannot check its jobs (%s); it tries again", self.name, type(error).__name__)
+            return False
+        if ended:
+            _log.info("worker %s has no more to do: it took %s", self.name, self._one_job.job or "no job")
+            if self._wanted is not None:  # else the platform would start another worker for it
+                self._wanted.stop()
+        return ended
+
+    def _running(self) -> list[str]:
+        running = [workflow.workflow_id for workflow in self._queue.running(self.name)]
+        if running:
+            self._last_busy = time.monotonic()
+        return running
 
     def _withdrawn(self) -> bool:
         workflow = DBOS.workflow_id
@@ -215,8 +251,9 @@ def _open_extractor(settings: Settings) -> FeatureExtractor:
     return extractor
 
 
-def run_worker(settings: Settings, health_port: int | None = None) -> None:
-    """Work until SIGTERM, SIGINT or a fatal error; does not return. With `health_port`, it answers /livez and /healthz."""
+def run_worker(settings: Settings, health_port: int | None = None, *, once: bool = False) -> None:
+    """Work until SIGTERM, SIGINT or a fatal error, or `once` until the end of one job; does not return. If `health_port` is
+    given, it answers /livez and /healthz."""
     stopping, woken = threading.Event(), threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape that `signal` asks for
@@ -230,7 +267,7 @@ def run_worker(settings: Settings, health_port: int | None = None) -> None:
         if health_port is not None:
             port = stack.enter_context(answering_health(settings.host, health_port, pulse))
             click.echo(f"This worker answers {base_url(settings.host, port)}/healthz")
-        worker = Worker(settings, thumbnails=settings.studio_enabled)
+        worker = Worker(settings, thumbnails=settings.studio_enabled, once=once)
         worker.start()
         worker.wakeups.subscribe(woken.set)
         _work(worker, stopping, woken, pulse)
@@ -242,6 +279,8 @@ def _work(worker: Worker, stopping: threading.Event, woken: threading.Event, pul
         while not stopping.is_set():
             busy = worker.look()
             pulse.beat()
+            if worker.ended():
+                break
             if busy:
                 stopping.wait(LOOK_SECONDS)
             else:

@@ -1,23 +1,27 @@
-"""The engine's apps as they are declared, with Pulumi's engine played."""
+"""The engine's apps and its job as they are declared, with Pulumi's engine played."""
 
 import hashlib
 import re
 from typing import Any
 
 import pulumi
+import pytest
 
 from tests.components.azure.played_engine import Engine
+from tests.stacks.azure.container_spec import AppSpec, JobSpec
+from tests.stacks.azure.requirements import check_requirements
 from vision_customization.components.azure.args import EngineSize
 from vision_customization.components.azure.database import DatabaseGrant
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.storage import WorkerQueue
+from vision_customization.contract.workers_query import WORKERS_QUERY
 
 SECRETS = {"VISION_ENGINE_KEYS": "one", "VISION_ENGINE_DATABASE_URL": "postgresql://vision:two@db/vision"}
 
 
 def declared(engine: Engine, **changes: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - arguments of EngineAppArgs
-    """The inputs of both apps, by the last part of their names."""
+    """The inputs of the apps and the job, by the names of the resources without `vision-`."""
     arguments: dict[str, Any] = {
         "environment_id": "/environments/apps",
         "api_name": "vision-engine",
@@ -34,7 +38,12 @@ def declared(engine: Engine, **changes: Any) -> dict[str, dict[str, Any]]:  # no
         return EngineApp("vision", EngineAppArgs(Place("vision", "eastus"), **arguments)).endpoint
 
     program()
-    return {what: engine.by_name[f"vision-{what}"] for what in ("api", "worker")}
+    return {name.removeprefix("vision-"): inputs for name, inputs in engine.by_name.items() if name.startswith("vision-")}
+
+
+def sized(engine: Engine, size: EngineSize) -> dict[str, dict[str, Any]]:
+    """Of secrets that can be read."""
+    return declared(engine, secrets=SECRETS, size=size)
 
 
 def test_liveness_does_not_ask_the_database(engine: Engine) -> None:
@@ -100,3 +109,41 @@ def test_a_changed_secret_makes_a_new_revision_and_shows_nothing_of_itself(engin
     assert digests(VISION_ENGINE_KEYS="another") != digests(VISION_ENGINE_DATABASE_URL="another")
     for value in SECRETS.values():  # of all secrets at once: the digest of one alone could be looked up
         assert not hashlib.sha256(value.encode()).hexdigest().startswith(first)
+
+
+def test_a_job_starts_an_execution_for_each_job_and_lets_it_end_by_itself(engine: Engine) -> None:
+    found = sized(engine, EngineSize(workers="job", max_workers=4, worker_timeout_hours=3))
+    assert "worker" not in found, "no other app"
+    inputs = found["worker-job"]
+    check_requirements("app:Job", inputs)
+    spec = JobSpec.of(inputs)
+    assert spec.container.arguments == ("worker", "--once")
+    assert spec.container.environment["VISION_ENGINE_DATABASE_URL"] == SECRETS["VISION_ENGINE_DATABASE_URL"]
+    assert (spec.timeout_seconds, spec.retries, spec.min_executions, spec.max_executions) == (3 * 3600, 0, 0, 4)
+    assert spec.queue is not None
+    assert (spec.queue.query, spec.queue.target) == (WORKERS_QUERY, 1)
+    assert spec.queue.connection == spec.container.environment["VISION_ENGINE_DATABASE_URL"]
+    assert "workloadProfileName" not in inputs
+
+
+@pytest.mark.parametrize(("workers", "resource"), [("app", "worker"), ("job", "worker-job")])
+def test_workers_on_a_gpu_have_its_whole_profile(engine: Engine, workers: str, resource: str) -> None:
+    inputs = sized(engine, EngineSize(workers=workers, worker_profile="Consumption-GPU-NC8as-T4"))[resource]
+    check_requirements("app:Job" if workers == "job" else "app:ContainerApp", inputs)
+    assert inputs["workloadProfileName"] == "NC8as-T4"
+    assert inputs["template"]["containers"][0]["resources"] == {"cpu": 8, "memory": "56Gi"}
+
+
+def test_workers_of_an_app_stay_where_they_are(engine: Engine) -> None:
+    found = sized(engine, EngineSize(min_workers=1, max_workers=3))
+    assert "worker-job" not in found
+    spec = AppSpec.of(found["worker"])
+    assert spec.container.arguments == ("worker",)
+    assert (spec.min_replicas, spec.max_replicas) == (1, 3)
+
+
+@pytest.mark.parametrize(("self_test", "path"), [(True, "/selftest"), (False, "/livez")])
+def test_a_release_is_asked_to_analyze_before_it_gets_traffic(engine: Engine, self_test: bool, path: str) -> None:
+    (container,) = sized(engine, EngineSize(self_test=self_test))["api"]["template"]["containers"]
+    asked = {probe["type"]: probe["httpGet"]["path"] for probe in container["probes"]}
+    assert asked == {"Startup": path, "Readiness": "/healthz", "Liveness": "/livez"}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.components.azure.played_azure import SUBSCRIPTION, Azure
 from tests.components.azure.played_engine import playing
-from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.args import AzureArgs, EngineSize
 from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.workspace import AzureWorkspace
 
@@ -59,6 +59,16 @@ def test_what_is_there_already_is_not_made(azure: Azure) -> None:
     # The database's administrator is nobody else's.
     identity = "managedidentity:UserAssignedIdentity"
     assert [name for made, name, _ in azure.made if made == identity] == ["vision-database-administrator"]
+
+
+def test_workers_as_a_job_with_a_gpu_need_a_right_and_a_profile_of_the_environment(azure: Azure) -> None:
+    declare(engine=EngineSize(workers="job", worker_profile="Consumption-GPU-NC8as-T4"))
+    preflight = azure.inputs("pulumi-python:dynamic/vision:Preflight", "vision-preflight")
+    assert "Microsoft.App/jobs/write" in preflight["actions"]
+    environment = azure.inputs("app:ManagedEnvironment")
+    profiles = {profile["name"]: profile["workloadProfileType"] for profile in environment["workloadProfiles"]}
+    assert profiles == {"Consumption": "Consumption", "NC8as-T4": "Consumption-GPU-NC8as-T4"}
+    assert azure.inputs("app:Job")["workloadProfileName"] == "NC8as-T4"
 
 
 def test_an_id_of_another_type_is_refused() -> None:

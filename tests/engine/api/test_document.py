@@ -104,6 +104,7 @@ OPERATIONS = {
     "/computervision/imageanalysis:analyze": {"post"},
     "/livez": {"get"},
     "/healthz": {"get"},
+    "/selftest": {"get"},
     "/metrics": {"get"},
 }
 

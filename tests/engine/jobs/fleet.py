@@ -20,6 +20,7 @@ from cryptography.fernet import Fernet
 
 from tests.engine.jobs.blob_server import BlobServer, serving_blobs
 from tests.engine.jobs.drawn import coco, drawn_image
+from tests.support.places import CHECKOUT
 from tests.support.waiting import wait_until
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
@@ -105,7 +106,8 @@ class Fleet:
         data_dir.mkdir()
         self.objects.mkdir(exist_ok=True)
         (data_dir / "objects").symlink_to(self.objects)
-        environment = {"PATH": os.environ["PATH"], **self.settings(data_dir).to_environment()}
+        of_this_checkout = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT / "src")}
+        environment = {**of_this_checkout, **self.settings(data_dir).to_environment()}
         with (data_dir / "out.txt").open("wb") as out, (data_dir / "log.txt").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", "from vision_customization.engine.cli import main; main()", *command],

@@ -19,6 +19,7 @@ from vision_customization.contract.models import Model
 from vision_customization.customization.client.client import VisionClient
 from vision_customization.customization.errors import NotFound
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
+from vision_customization.engine.jobs.names import training_job
 
 pytestmark = [pytest.mark.ci, pytest.mark.alone, pytest.mark.process, pytest.mark.postgresql]
 
@@ -29,6 +30,7 @@ LARGE = "large"
 
 SERVE = ("serve", "--workers", "0", "--port", "0")
 WORKER = ("worker", "--health-port", "0")
+ONCE = (*WORKER, "--once")
 
 
 @pytest.fixture
@@ -180,3 +182,34 @@ def test_a_worker_that_is_told_to_stop_leaves_its_job_to_another_and_a_lost_data
     assert "has lost its lock" in survivor.log
     wait_until(lambda: api.healthy, "the engine is well", 60)
     assert [model.name for model in client.list_models()] == [LARGE]
+
+
+def test_workers_of_one_job_lose_nothing_though_they_are_killed_or_told_to_stop(fleet: Fleet, gate: Gate) -> None:
+    api, idle = fleet.start_all(SERVE, ONCE)
+    client = fleet.client(api)
+    assert idle.process.wait(60) == 0
+    assert f"worker {idle.name} has no more to do: it took no job" in idle.log
+
+    for name, per_tag in ((LARGE, LARGE_PER_TAG), ("small", SMALL_PER_TAG)):
+        fleet.register(client, name, per_tag, first_seed=500)
+    gate.shut()
+    client.create_model(LARGE, training_dataset_name=LARGE)
+    (killed,) = fleet.start_all(ONCE)
+    held_in_second_shard(gate, client, LARGE)
+    client.create_model("small", training_dataset_name="small")
+    killed.end(signal.SIGKILL)
+
+    (told,) = fleet.start_all(ONCE)
+    wait_until(lambda: fleet.executor(LARGE) == told.name, "another goes on with the older one", 60)
+    assert told.end(signal.SIGTERM) == 0
+
+    gate.open()
+    (third,) = fleet.start_all(ONCE)
+    assert third.process.wait(240) == 0
+    interrupted_and_finished(fleet, client.get_model(LARGE))
+    assert f"it took {training_job(fleet.model_id(LARGE))}" in third.log
+    assert client.get_model("small").status is ModelStatus.NOT_STARTED, "one job for each"
+
+    (fourth,) = fleet.start_all(ONCE)
+    assert fourth.process.wait(240) == 0
+    assert {model.status for model in client.list_models()} == {ModelStatus.SUCCEEDED}

@@ -160,6 +160,7 @@ CATALOG: dict[str, Kind] = {
         f"{GROUP}/providers/Microsoft.App/containerApps/{{containerAppName}}",
         ("environmentId", "managedEnvironmentId"),
     ),
+    "app:Job": Kind(f"{GROUP}/providers/Microsoft.App/jobs/{{jobName}}", ("environmentId",)),
     "dbforpostgresql:Server": Kind(
         POSTGRESQL,
         ("administratorLogin", "availabilityZone", "pointInTimeUTC", "sourceServerResourceId"),

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from azure.identity import DefaultAzureCredential
 
-from tests.stacks.azure.services import AzureWorld
-from tests.stacks.azure.written_state import State, subscription
+from tests.stacks.azure import directory
+from tests.stacks.azure import world as told
+from tests.stacks.azure.services import DATABASE, DATABASE_SERVER, AzureWorld
+from tests.stacks.azure.written_state import ARTIFACTS, CONTRIBUTOR, GROUP, State, subscription
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,25 @@ def deployer(world: AzureWorld, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for name, value in world.environment().items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def database_url(world: AzureWorld) -> Iterator[str]:
+    """Of a database for the engine, on a server of its own whose certificate is verified."""
+    server, password = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision-db", "a-password-of-it-3"
+    login = {"administratorLogin": "vision", "administratorLoginPassword": password}
+    address = told.apply(DATABASE_SERVER, server, login, {})["fullyQualifiedDomainName"]
+    told.apply(DATABASE, f"{server}/databases/vision", {}, {})
+    yield f"postgresql://vision:{password}@{address}/vision?sslmode=verify-full"
+    told.remove(DATABASE_SERVER, server)
+
+
+@pytest.fixture
+def objects_url(world: AzureWorld, state: State) -> str:
+    """Of the container of artifacts, in which the engine's identity may write."""
+    state.add(directory.CONTAINER, ARTIFACTS)
+    state.assign(CONTRIBUTOR, "engine-object", ARTIFACTS)
+    return f"{world.storage.url}/visiontraining/artifacts"
 
 
 @pytest.fixture

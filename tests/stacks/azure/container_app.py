@@ -2,10 +2,6 @@
 
 import contextlib
 import http.client
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,26 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-import psycopg
-
 from tests.stacks.azure.authority import Authority
-from tests.stacks.azure.container_spec import (
-    PROGRAM,
-    ContainerSpec,
-    InitContainer,
-    Probe,
-    QueueRule,
-    StorageQueueRule,
-    variable_of,
-)
-from tests.stacks.azure.directory import Principal
+from tests.stacks.azure.container_process import Replica, platform_environment, run_to_its_end, start, system_identity
+from tests.stacks.azure.container_spec import AppSpec, Probe
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
 from tests.stacks.azure.identity import IdentityEndpoint, Place
-from tests.stacks.azure.queues import ScalerFailed
+from tests.stacks.azure.scale_rule import ScalerFailed, ScaleRule
 from tests.stacks.azure.world import WorldFailure
-from tests.support.places import CHECKOUT
-from vision_customization.components.local.process import DetachedProcess, last_lines
+from vision_customization.components.local.process import last_lines
 
 PROCESSES_MAX = 2
 """Replicas of one app that are played at most."""
@@ -42,22 +26,6 @@ RESTART_SECONDS = 5.0
 """What is waited with a replica in place of one that ended."""
 
 _TICK_SECONDS = 0.5
-_INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "VISION_CACHE_DIR")
-
-
-@dataclass
-class Replica:
-    process: "subprocess.Popen[bytes]"
-    detached: DetachedProcess
-    port: int
-    log_file: Path
-
-    def is_running(self) -> bool:
-        return self.process.poll() is None
-
-    def stop(self) -> None:
-        self.detached.stop()
-        self.process.wait()
 
 
 @dataclass
@@ -65,11 +33,11 @@ class Revision:
     """One declaration of an app, and what runs of it."""
 
     name: str
-    spec: ContainerSpec
+    spec: AppSpec
     folder: Path
     environment: Mapping[str, str]
     init_environment: Mapping[str, str]
-    count: Callable[[StorageQueueRule], float]
+    count: Callable[[ScaleRule], float]
     stopping: threading.Event = field(default_factory=threading.Event)
     changing: threading.Lock = field(default_factory=threading.Lock)
     replicas: list[Replica] = field(default_factory=list)
@@ -80,33 +48,16 @@ class Revision:
     def start_replica(self) -> None:
         """Start one more, and wait until it is healthy. Raises WorldFailure, with the end of its log."""
         self.started += 1
+        names = {"CONTAINER_APP_REVISION": self.name, "CONTAINER_APP_REPLICA_NAME": f"{self.name}-{self.started}"}
         place = self.folder / str(self.started)
-        place.mkdir(parents=True)
-        for container in self.spec.init_containers:
-            self._run_to_its_end(container, place)
-        port = _free_port()
-        environment = {
-            **self.environment,
-            **self.spec.environment,
-            variable_of("host"): OWN_HOST,
-            variable_of("port"): str(port),
-            variable_of("health-port"): str(port),  # of a worker, which has no other
-            variable_of("data-dir"): str(place / "data"),
-            "CONTAINER_APP_REVISION": self.name,
-            "CONTAINER_APP_REPLICA_NAME": f"{self.name}-{self.started}",
-        }
-        log_file = place / "log.txt"
-        with log_file.open("ab") as log:
-            process = subprocess.Popen(
-                [Path(sys.executable).parent / PROGRAM, *self.spec.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=place,
-                env=environment,
-                start_new_session=True,
-            )
-        replica = Replica(process, DetachedProcess(process.pid, psutil.Process(process.pid).create_time()), port, log_file)
+        for name, container in self.spec.init_containers.items():
+            if end := run_to_its_end(container, place / name, {**self.init_environment, **names}, START_SECONDS):
+                raise WorldFailure(
+                    400,
+                    "ContainerAppOperationError",
+                    f"Failed to provision revision '{self.name}': init container {name} {end}",
+                )
+        replica = start(self.spec.container, place, {**self.environment, **names})
         try:
             self._await(replica)
         except BaseException:
@@ -114,26 +65,9 @@ class Revision:
             raise
         self.replicas.append(replica)
 
-    def _run_to_its_end(self, container: InitContainer, place: Path) -> None:
-        log_file = place / f"{container.name}.txt"
-        with log_file.open("ab") as log:
-            done = subprocess.run(
-                [Path(sys.executable).parent / PROGRAM, *container.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=place,
-                env={**self.init_environment, **container.environment},
-                timeout=START_SECONDS,
-                check=False,
-            )
-        if done.returncode:
-            why = f"init container {container.name} exited with {done.returncode}\n{last_lines(log_file)}"
-            raise WorldFailure(400, "ContainerAppOperationError", f"Failed to provision revision '{self.name}': {why}")
-
     def _await(self, replica: Replica) -> None:
         deadline = time.monotonic() + START_SECONDS
-        for probe in self.spec.probes:
+        for probe in self.spec.container.probes:
             while (found := ask(probe, replica.port)) is not None:
                 if not replica.is_running():
                     raise self._failure(f"the container exited with {replica.process.returncode}", replica)
@@ -162,21 +96,15 @@ class Revision:
         least = spec.min_replicas
         if spec.queue is not None:
             try:
-                waiting = spec.queue.replicas(self._waiting(spec.queue))
-            except (
-                psycopg.Error,
-                ScalerFailed,
-            ) as error:  # the tables may be still to come; while it can't be asked, nothing changes
+                waiting = spec.queue.replicas(self.count(spec.queue))
+            except ScalerFailed as error:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                (self.folder / "scale.txt").write_text(f"{type(error).__name__}: {error}")
+                (self.folder / "scale.txt").write_text(str(error))
                 waiting = len(self.replicas)
             self.idle_since = None if waiting else self.idle_since or time.monotonic()
             cooling = self.idle_since is None or time.monotonic() - self.idle_since < spec.cooldown_seconds
             least = max(least, waiting, len(self.replicas) if cooling else 0)
         return min(least, spec.max_replicas, PROCESSES_MAX)
-
-    def _waiting(self, rule: QueueRule | StorageQueueRule) -> float:
-        return queue_length(rule.connection, rule.query) if isinstance(rule, QueueRule) else self.count(rule)
 
     def stop(self) -> None:
         self.stopping.set()
@@ -188,7 +116,7 @@ class Revision:
 class ContainerApp:
     """Lives from the first `apply` to `stop`. Its address stays the same across revisions.
 
-    `count` is what the scaler of queues in storage accounts counts. It raises ScalerFailed.
+    `count` is what KEDA's scaler of a rule counts. It raises ScalerFailed.
     """
 
     def __init__(
@@ -197,7 +125,7 @@ class ContainerApp:
         folder: Path,
         identities: IdentityEndpoint,
         authority: Authority,
-        count: Callable[[StorageQueueRule], float],
+        count: Callable[[ScaleRule], float],
     ) -> None:
         self.name = name
         self._folder = folder
@@ -228,17 +156,21 @@ class ContainerApp:
 
         Raises WorldFailure.
         """
-        spec = ContainerSpec.of(inputs)
+        spec = AppSpec.of(inputs)
         former = self._revision
         if former is not None and not spec.needs_a_revision(former.spec):
             former.spec = spec  # a replica that starts from now on has the new secrets
             return self.fqdn
         self._revisions += 1
         name = f"{self.name}--{self._revisions:07d}"
-        own = _system_identity(outputs)
-        headers = [self._identities.open(Place(own, ids)) for ids in (spec.identity_ids, spec.init_identity_ids)]
-        main, init = (self._environment(header) for header in headers)
-        revision = Revision(name, spec, self._folder / name, main, init, self._count)
+        own = system_identity(outputs)
+        phases = (spec.container, *list(spec.init_containers.values())[:1])
+        headers = [self._identities.open(Place(own, container.identity_ids)) for container in phases]
+        environments = [
+            platform_environment(self._identities, header, self._authority) | {"CONTAINER_APP_NAME": self.name}
+            for header in headers
+        ]
+        revision = Revision(name, spec, self._folder / name, environments[0], environments[-1], self._count)
         try:
             for _ in range(min(spec.min_replicas, PROCESSES_MAX)):
                 revision.start_replica()
@@ -294,21 +226,6 @@ class ContainerApp:
                 return Answer(503, b"no replica of the app is running", {"Content-Type": "text/plain"})
             return Upstream(OWN_HOST, running[self._calls % len(running)].port)
 
-    def _environment(self, header: str) -> dict[str, str]:
-        """What the platform gives, and nothing of the deployer."""
-        search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        return {
-            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            "PATH": search,
-            "PYTHONPATH": str(CHECKOUT / "src"),  # the image is made of this checkout
-            "PYTHONUNBUFFERED": "1",
-            "CONTAINER_APP_NAME": self.name,
-            "IDENTITY_ENDPOINT": self._identities.url,
-            "IDENTITY_HEADER": header,
-            "SSL_CERT_FILE": str(self._authority.ca_file),
-            "REQUESTS_CA_BUNDLE": str(self._authority.ca_file),
-        }
-
 
 def ask(probe: Probe, port: int) -> str | None:
     """What is wrong with a probe's answer; None if nothing is."""
@@ -321,21 +238,3 @@ def ask(probe: Probe, port: int) -> str | None:
     finally:
         connection.close()
     return None if 200 <= status < 400 else f"answered {status}"
-
-
-def queue_length(connection: str, query: str) -> float:
-    """The first value that a query gives. Raises psycopg.Error."""
-    with psycopg.connect(connection, autocommit=True, connect_timeout=10) as opened:
-        row = opened.execute(query.encode()).fetchone()
-        return float(row[0] or 0) if row else 0.0
-
-
-def _system_identity(outputs: Mapping[str, Any]) -> Principal | None:
-    object_id = (outputs.get("identity") or {}).get("principalId")
-    return Principal(object_id, object_id) if object_id else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((OWN_HOST, 0))
-        return int(probe.getsockname()[1])

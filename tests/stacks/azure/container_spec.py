@@ -1,18 +1,20 @@
-"""What a Container App's declaration says of the process that runs in it. Pure: nothing is started here."""
+"""What the declaration of a Container App or a job says of the process that runs in it. Pure: nothing is started here."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from tests.stacks.azure.scale_rule import QueueRule, StorageQueueRule, queue_rule, rules_of_app, secret_of
 from tests.stacks.azure.world import WorldFailure
 
 PROGRAM = "vision-engine"
 """The entry point of the engine's image, and the only program that is played."""
 
 COOLDOWN_SECONDS = 300
+MAX_EXECUTIONS, POLLING_SECONDS = 100, 30
+"""Azure's defaults of a job: https://learn.microsoft.com/rest/api/containerapps/jobs/create-or-update#jobscale"""
 _DEFAULTS = {"host": "127.0.0.1", "port": "8080"}
 _OF_THIS_MACHINE = ("host", "port", "health-port", "data-dir", "weights-dir")
 """Settings whose values hold in the container alone."""
@@ -26,51 +28,23 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class QueueRule:
-    """A scale rule that counts rows of PostgreSQL: so many replicas as `query` gives, divided by `target`."""
-
-    connection: str
-    query: str
-    target: float
-
-    def replicas(self, value: float) -> int:
-        return math.ceil(value / self.target)
-
-
-@dataclass(frozen=True)
-class StorageQueueRule:
-    """A scale rule that counts messages of a queue, as an identity: so many replicas as messages, divided by `length`."""
-
-    account_name: str
-    queue_name: str
-    length: float
-    identity_id: str
-
-    def replicas(self, value: float) -> int:
-        return math.ceil(value / self.length)
-
-
-@dataclass(frozen=True)
-class InitContainer:
-    """What runs to its end before the container starts."""
-
-    name: str
-    arguments: Sequence[str]
-    environment: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class ContainerSpec:
+class Container:
     """`arguments` of `vision-engine` and its environment, as the container has them, secrets and all."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
+    probes: Sequence[Probe] = ()
+    identity_ids: Sequence[str] = ()
+    """Those whose tokens it gets."""
+
+
+@dataclass(frozen=True)
+class AppSpec:
+    """A Container App. `init_containers`, by their names, run to their end before the container starts."""
+
+    container: Container
+    init_containers: Mapping[str, Container]
     has_ingress: bool
-    probes: Sequence[Probe]
-    identity_ids: Sequence[str]
-    """Those whose tokens the container gets; `init_identity_ids`: and those whose tokens its init containers get."""
-    init_identity_ids: Sequence[str]
-    init_containers: Sequence[InitContainer]
     min_replicas: int
     max_replicas: int
     queue: QueueRule | StorageQueueRule | None
@@ -78,51 +52,116 @@ class ContainerSpec:
     template: str
     """What a revision is made of, as JSON: it refers to secrets, and does not have their values."""
 
-    def needs_a_revision(self, former: "ContainerSpec") -> bool:
+    def needs_a_revision(self, former: "AppSpec") -> bool:
         """Whether Azure makes a new revision: not if only the values of secrets changed.
 
         https://learn.microsoft.com/azure/container-apps/manage-secrets
         """
-        ours = (self.template, self.has_ingress, self.identity_ids, self.init_identity_ids)
-        return ours != (former.template, former.has_ingress, former.identity_ids, former.init_identity_ids)
+        return self._of_revision() != former._of_revision()
+
+    def _of_revision(self) -> object:
+        inits = [container.identity_ids for container in self.init_containers.values()]
+        return self.template, self.has_ingress, self.container.identity_ids, inits
 
     @classmethod
-    def of(cls, inputs: Mapping[str, Any]) -> "ContainerSpec":
+    def of(cls, inputs: Mapping[str, Any]) -> "AppSpec":
         """Raises WorldFailure for what Azure would refuse, or would start and find unhealthy."""
-        configuration = inputs.get("configuration") or {}
+        ingress = (inputs.get("configuration") or {}).get("ingress")
         template = inputs.get("template") or {}
-        secrets = {secret["name"]: secret.get("value", "") for secret in configuration.get("secrets") or ()}
-        containers: list[Mapping[str, Any]] = template.get("containers") or []
-        if len(containers) != 1:
-            raise _refusal("ContainerAppInvalidTemplate", f"an app of one container is played, not of {len(containers)}")
-        container = containers[0]
-        arguments, environment = _program(container, secrets)
-        ingress = configuration.get("ingress")
-        probes = tuple(container.get("probes") or ())
-        if ingress:
-            _check_listening(arguments, environment, "port", int(ingress.get("targetPort", 0)), probes)
-        elif probes:
-            asked = int((probes[0].get("httpGet") or {}).get("port") or 0)
-            _check_listening(arguments, environment, "health-port", asked, probes)
+        container = _container(inputs, ingress)
         scale = template.get("scale") or {}
         # Without a rule, and with ingress, Azure starts a replica at the first call.
         least = max(int(scale.get("minReplicas") or 0), 1 if ingress else 0)
+        rules = rules_of_app(scale.get("rules") or ())
         return cls(
-            tuple(without_settings(arguments, _OF_THIS_MACHINE)),
-            {name: value for name, value in environment.items() if name not in map(variable_of, _OF_THIS_MACHINE)},
+            container,
+            {str(each.get("name")): _init_container(each, inputs) for each in template.get("initContainers") or ()},
             bool(ingress),
-            tuple(_probe(probe) for probe in sorted(probes, key=lambda probe: str(probe.get("type")), reverse=True)),
-            identities_in(inputs, "Main"),
-            identities_in(inputs, "Init"),
-            tuple(
-                InitContainer(str(each.get("name")), *_program(each, secrets)) for each in template.get("initContainers") or ()
-            ),
             least,
             max(int(scale.get("maxReplicas") or 10), least),
-            _queue_rule(scale.get("rules") or (), secrets, identity_ids(inputs)),
+            queue_rule(rules, secrets_of(inputs), identity_ids(inputs)),
             float(scale.get("cooldownPeriod") or COOLDOWN_SECONDS),
             json.dumps(template, sort_keys=True),
         )
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """A Container Apps job. `queue` starts its executions, unless a person does."""
+
+    container: Container
+    timeout_seconds: float
+    retries: int
+    queue: QueueRule | StorageQueueRule | None
+    min_executions: int
+    max_executions: int
+    polling_seconds: float
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any]) -> "JobSpec":
+        """Raises WorldFailure for what Azure would refuse."""
+        configuration = inputs.get("configuration") or {}
+        trigger = configuration.get("triggerType", "Manual")
+        config = configuration.get(f"{trigger.lower()}TriggerConfig") or {}
+        for key in ("parallelism", "replicaCompletionCount"):
+            if int(config.get(key, 1)) != 1:
+                raise _refusal("ContainerAppInvalidTemplate", f"a job of one replica is played, not {key} {config[key]}")
+        scale = config.get("scale") or {}
+        rules = scale.get("rules") or ()
+        queue = queue_rule(rules, secrets_of(inputs), identity_ids(inputs)) if trigger == "Event" else None
+        if (trigger == "Event") != (queue is not None) or trigger == "Schedule":
+            raise _refusal("ContainerAppInvalidTemplate", f"trigger {trigger} with {len(rules)} rules is not played")
+        return cls(
+            _container(inputs, None),
+            float(configuration["replicaTimeout"]),
+            int(configuration.get("replicaRetryLimit") or 0),
+            queue,
+            int(scale.get("minExecutions") or 0),
+            int(scale.get("maxExecutions") or MAX_EXECUTIONS),
+            float(scale.get("pollingInterval") or POLLING_SECONDS),
+        )
+
+
+def secrets_of(inputs: Mapping[str, Any]) -> dict[str, str]:
+    configuration = inputs.get("configuration") or {}
+    return {secret["name"]: secret.get("value", "") for secret in configuration.get("secrets") or ()}
+
+
+def _container(inputs: Mapping[str, Any], ingress: Mapping[str, Any] | None) -> Container:
+    containers: list[Mapping[str, Any]] = (inputs.get("template") or {}).get("containers") or []
+    if len(containers) != 1:
+        raise _refusal("ContainerAppInvalidTemplate", f"an app of one container is played, not of {len(containers)}")
+    container = containers[0]
+    arguments, environment = _program(container, secrets_of(inputs))
+    probes = tuple(container.get("probes") or ())
+    if ingress:
+        _check_listening(arguments, environment, "port", int(ingress.get("targetPort", 0)), probes)
+    elif probes:
+        asked = int((probes[0].get("httpGet") or {}).get("port") or 0)
+        _check_listening(arguments, environment, "health-port", asked, probes)
+    return Container(
+        tuple(without_settings(arguments, _OF_THIS_MACHINE)),
+        {name: value for name, value in environment.items() if name not in map(variable_of, _OF_THIS_MACHINE)},
+        tuple(_probe(probe) for probe in sorted(probes, key=lambda probe: str(probe.get("type")), reverse=True)),
+        identities_in(inputs, "Main"),
+    )
+
+
+def _init_container(container: Mapping[str, Any], inputs: Mapping[str, Any]) -> Container:
+    arguments, environment = _program(container, secrets_of(inputs))
+    return Container(tuple(arguments), environment, identity_ids=identities_in(inputs, "Init"))
+
+
+def _program(container: Mapping[str, Any], secrets: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments and the environment of a container's program."""
+    command: list[str] = [*(container.get("command") or [PROGRAM]), *(container.get("args") or [])]
+    if PurePath(command[0]).name != PROGRAM:
+        raise _refusal("ContainerAppInvalidTemplate", f"the image has {PROGRAM}, not {command[0]}")
+    environment = {
+        variable["name"]: secret_of(secrets, variable["secretRef"]) if variable.get("secretRef") else variable.get("value", "")
+        for variable in container.get("env") or ()
+    }
+    return command[1:], environment
 
 
 def variable_of(setting: str) -> str:
@@ -168,18 +207,6 @@ def identities_in(inputs: Mapping[str, Any], phase: str) -> tuple[str, ...]:
     return tuple(id_ for id_ in identity_ids(inputs) if cycles.get(id_.lower(), "all") in ("all", phase.lower()))
 
 
-def _program(container: Mapping[str, Any], secrets: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments and the environment of a container's program."""
-    command: list[str] = [*(container.get("command") or [PROGRAM]), *(container.get("args") or [])]
-    if PurePath(command[0]).name != PROGRAM:
-        raise _refusal("ContainerAppInvalidTemplate", f"the image has {PROGRAM}, not {command[0]}")
-    environment = {
-        variable["name"]: _secret(secrets, variable["secretRef"]) if variable.get("secretRef") else variable.get("value", "")
-        for variable in container.get("env") or ()
-    }
-    return command[1:], environment
-
-
 def _check_listening(
     arguments: Sequence[str],
     environment: Mapping[str, str],
@@ -206,47 +233,6 @@ def _probe(probe: Mapping[str, Any]) -> Probe:
         raise _refusal("ContainerAppInvalidTemplate", f"probe {probe.get('type')}: only httpGet is played")
     headers = {header["name"]: header["value"] for header in get.get("httpHeaders") or ()}
     return Probe(str(probe.get("type", "")), str(get.get("path", "/")), headers)
-
-
-def _queue_rule(
-    rules: Sequence[Mapping[str, Any]], secrets: Mapping[str, str], identities: Sequence[str]
-) -> QueueRule | StorageQueueRule | None:
-    for rule in rules:
-        if queue := rule.get("azureQueue"):
-            return _storage_queue_rule(str(rule.get("name")), queue, identities)
-        custom = rule.get("custom")
-        if not custom:
-            continue
-        if custom.get("type") != "postgresql":
-            raise _refusal(
-                "ContainerAppInvalidTemplate", f"scale rule {rule.get('name')}: type {custom.get('type')} is not played"
-            )
-        by = {auth.get("triggerParameter"): auth.get("secretRef", "") for auth in custom.get("auth") or ()}
-        metadata = custom.get("metadata") or {}
-        missing = [name for name in ("query", "targetQueryValue") if name not in metadata]
-        if missing or "connection" not in by:
-            raise _refusal(
-                "ContainerAppInvalidTemplate", f"scale rule {rule.get('name')} lacks {', '.join(missing) or 'connection'}"
-            )
-        return QueueRule(_secret(secrets, by["connection"]), metadata["query"], float(metadata["targetQueryValue"]))
-    return None
-
-
-def _storage_queue_rule(name: str, queue: Mapping[str, Any], identities: Sequence[str]) -> StorageQueueRule:
-    missing = [key for key in ("accountName", "queueName", "queueLength", "identity") if not queue.get(key)]
-    if missing:
-        raise _refusal("ContainerAppInvalidTemplate", f"scale rule {name} lacks {', '.join(missing)}")
-    if queue["identity"].lower() not in map(str.lower, identities):
-        raise _refusal("ContainerAppInvalidTemplate", f"scale rule {name}: {queue['identity']} is not assigned to the app")
-    return StorageQueueRule(queue["accountName"], queue["queueName"], float(queue["queueLength"]), queue["identity"])
-
-
-def _secret(secrets: Mapping[str, str], name: str) -> str:
-    if name not in secrets:
-        raise _refusal(
-            "ContainerAppSecretRefNotFound", f"SecretRef '{name}' is not one of the app's secrets: {sorted(secrets)}"
-        )
-    return secrets[name]
 
 
 def _refusal(code: str, message: str) -> WorldFailure:

@@ -61,6 +61,11 @@ NAME_RULES: dict[str, NameRule] = {
         "2-32 lowercase letters, digits and single hyphens that start with a letter and end with a letter or digit",
         "ContainerAppInvalidName",
     ),
+    "app:Job": NameRule(
+        r"(?!.*--)[a-z][a-z0-9-]{0,30}[a-z0-9]",
+        "2-32 lowercase letters, digits and single hyphens that start with a letter and end with a letter or digit",
+        "ContainerAppInvalidName",
+    ),
     "dbforpostgresql:Server": NameRule(
         r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
         "3-63 lowercase letters, digits and hyphens, no hyphen at either end",

@@ -138,6 +138,10 @@ def container_app(resource_id: str, outputs: Values, old: Values, state: State, 
     return answer
 
 
+def job(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
+    return {"eventStreamEndpoint": f"https://{outputs['location']}.azurecontainerapps.dev{resource_id}/eventstream"}
+
+
 def server(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
     host = f"{outputs['name']}.postgres.database.azure.com"
     return {"fullyQualifiedDomainName": host, "state": "Ready", **placed(outputs, old)}
@@ -168,6 +172,7 @@ MAKERS: dict[str, Callable[[str, Values, Values, State, Values], Values]] = {
     "operationalinsights:Workspace": workspace,
     "app:ManagedEnvironment": managed_environment,
     "app:ContainerApp": container_app,
+    "app:Job": job,
     "dbforpostgresql:Server": server,
     "network:PrivateEndpoint": private_endpoint,
 }

@@ -60,6 +60,7 @@ class EmptyWorld:
 WORLDLY = frozenset(
     {
         "app:ContainerApp",
+        "app:Job",
         "dbforpostgresql:Server",
         "dbforpostgresql:Database",
         "dbforpostgresql:AdministratorsMicrosoftEntra",

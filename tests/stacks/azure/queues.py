@@ -3,18 +3,14 @@
 import http.client
 from urllib.parse import urlsplit
 
-from tests.stacks.azure.container_spec import StorageQueueRule
 from tests.stacks.azure.directory import QUEUE, Directory, Resource
 from tests.stacks.azure.front import Call, Upstream
+from tests.stacks.azure.scale_rule import ScalerFailed, StorageQueueRule
 from tests.stacks.azure.storage import AUDIENCE, AccountFront, Credential, Refused, credential, holder, not_permitted, place
 
 CONTRIBUTOR = "974c5e8b-45b9-4653-ba55-5f855dd0fb88"
 READER = "19e7f393-937e-4f77-808e-94535e297925"
 """Storage Queue Data Contributor and Reader, which may peek and read what a queue is."""
-
-
-class ScalerFailed(Exception):
-    """The number of messages can't be asked for; while it can't, the platform changes no number of replicas."""
 
 
 def reads(call: Call) -> bool:

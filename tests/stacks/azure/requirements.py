@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.stacks.azure.failure import Failure
+from tests.stacks.azure.names import region
 from tests.stacks.azure.postgresql import STORAGE_GIB
 
 Values = dict[str, Any]
@@ -67,6 +68,20 @@ def managed_environment(inputs: Values) -> Complaints:
     analytics = logs.get("logAnalyticsConfiguration") or {}
     if logs.get("destination") == "log-analytics" and not (analytics.get("customerId") and analytics.get("sharedKey")):
         yield "LogAnalyticsConfigurationInvalid", "the destination log-analytics needs customerId and sharedKey of a workspace"
+    for profile in inputs.get("workloadProfiles") or []:
+        regions = GPU_REGIONS.get(profile.get("workloadProfileType", ""))
+        if regions and region(inputs.get("location", "")) not in regions:
+            yield (
+                "WorkloadProfileTypeNotSupported",
+                f"{profile['workloadProfileType']} is offered in {', '.join(sorted(regions))}, not in {inputs.get('location')}",
+            )
+
+
+GPU_REGIONS = {
+    "Consumption-GPU-NC24-A100": {"westus3", "westus", "australiaeast", "swedencentral"},
+    "Consumption-GPU-NC8as-T4": {"westus3", "australiaeast", "swedencentral", "westeurope"},
+}
+"""https://learn.microsoft.com/azure/container-apps/gpu-serverless-overview#supported-regions"""
 
 
 # https://learn.microsoft.com/azure/container-apps/containers#allocations
@@ -83,7 +98,39 @@ PROBE_RANGES = {
 """As the SDK's own documentation of a probe has them."""
 
 
+GPU_SIZES = {"NC8as-T4": (8, 56), "NC24-A100": (24, 220)}
+"""https://learn.microsoft.com/azure/container-apps/workload-profiles-overview#consumption-profile-details"""
+
+
 def container_app(inputs: Values) -> Complaints:
+    yield from containers_of(inputs)
+    yield from scale((inputs.get("template") or {}).get("scale") or {})
+
+
+def job(inputs: Values) -> Complaints:
+    """https://learn.microsoft.com/azure/container-apps/jobs#job-settings"""
+    yield from containers_of(inputs)
+    configuration = inputs.get("configuration") or {}
+    trigger = configuration.get("triggerType", "Manual")
+    configs = [key for key in ("manualTriggerConfig", "scheduleTriggerConfig", "eventTriggerConfig") if configuration.get(key)]
+    if configs not in ([], [f"{trigger.lower()}TriggerConfig"]) or (trigger != "Manual" and not configs):
+        yield (
+            "ContainerAppJobInvalidTrigger",
+            f"triggerType {trigger} needs {trigger.lower()}TriggerConfig alone, not {configs}",
+        )
+    if configuration.get("replicaTimeout", 0) <= 0:
+        yield "ContainerAppJobInvalidReplicaTimeout", "configuration.replicaTimeout is a number of seconds above 0"
+    values = (configuration.get("eventTriggerConfig") or {}).get("scale") or {}
+    least, most = values.get("minExecutions", 0), values.get("maxExecutions", 100)
+    if not 0 <= least <= most or most < 1:
+        yield "ContainerAppInvalidScale", f"minExecutions {least} and maxExecutions {most}: 0 <= min <= max, 1 <= max"
+    for rule in values.get("rules") or []:
+        if not rule.get("name") or not rule.get("type"):
+            yield "ContainerAppInvalidScaleRule", f"the scale rule {rule.get('name')!r} needs a name and a type"
+
+
+def containers_of(inputs: Values) -> Complaints:
+    """What holds of apps and of jobs."""
     if not (inputs.get("managedEnvironmentId") or inputs.get("environmentId")):
         yield "ContainerAppInvalidEnvironmentId", "environmentId or managedEnvironmentId is required"
     template, configuration = inputs.get("template") or {}, inputs.get("configuration") or {}
@@ -92,9 +139,12 @@ def container_app(inputs: Values) -> Complaints:
         yield "ContainerAppContainersRequired", "template.containers needs at least one container"
     cpu = sum((container.get("resources") or {}).get("cpu", 0.5) for container in containers)
     memory = sum(gibibytes((container.get("resources") or {}).get("memory", "1Gi")) for container in containers)
-    consumption = inputs.get("workloadProfileName", "Consumption") == "Consumption"
+    profile = inputs.get("workloadProfileName", "Consumption")
+    if profile in GPU_SIZES and (cpu > GPU_SIZES[profile][0] or memory > GPU_SIZES[profile][1]):
+        offered = "a replica has up to {} cores and {}Gi".format(*GPU_SIZES[profile])
+        yield "ContainerAppInvalidResourceTotal", f"on {profile} {offered}, not {cpu:g} and {memory:g}Gi"
     fits = cpu and cpu % CPU_STEP == 0 and cpu <= CPU_MOST and memory == cpu * GIBIBYTES_PER_CPU
-    if consumption and containers and not fits:
+    if profile == "Consumption" and containers and not fits:
         yield (
             "ContainerAppInvalidResourceTotal",
             f"cpu {cpu:g} with memory {memory:g}Gi is not offered: cpu is 0.25 to 4 in steps of 0.25, memory 2Gi for each cpu",
@@ -117,7 +167,6 @@ def container_app(inputs: Values) -> Complaints:
     for reference in secret_references(inputs):
         if reference not in names:
             yield "ContainerAppSecretRefNotFound", f"SecretRef '{reference}' is not defined; configuration.secrets has {names}"
-    yield from scale(template.get("scale") or {})
 
 
 def scale(values: Values) -> Complaints:
@@ -249,6 +298,7 @@ REQUIREMENTS: dict[str, Callable[[Values], Complaints]] = {
     "operationalinsights:Workspace": workspace,
     "app:ManagedEnvironment": managed_environment,
     "app:ContainerApp": container_app,
+    "app:Job": job,
     "dbforpostgresql:Server": server,
     "dbforpostgresql:FirewallRule": firewall_rule,
     "monitor:DiagnosticSetting": diagnostic_setting,

@@ -16,19 +16,24 @@ from unittest import mock
 from tests.stacks.azure import directory
 from tests.stacks.azure.authority import Authority
 from tests.stacks.azure.container_app import ContainerApp
+from tests.stacks.azure.container_job import ContainerJob
 from tests.stacks.azure.database import DatabaseServer
 from tests.stacks.azure.directory import SharedFolder, write_scenario
 from tests.stacks.azure.front import Answer, Body, Call, Server
 from tests.stacks.azure.identity import IdentityEndpoint
 from tests.stacks.azure.management import ManagementEndpoint
 from tests.stacks.azure.queues import QueueFront
+from tests.stacks.azure.scale_rule import QueueRule, ScaleRule, StorageQueueRule, queue_length
 from tests.stacks.azure.storage import StorageFront
 from tests.stacks.azure.world import NOTE, SECRET_HEADER, Values, WorldFailure
 
 CONTAINER_APP = "azure-native:app:ContainerApp"
+JOB = "azure-native:app:Job"
 DATABASE_SERVER = "azure-native:dbforpostgresql:Server"
 DATABASE = "azure-native:dbforpostgresql:Database"
 ADMINISTRATOR = "azure-native:dbforpostgresql:AdministratorsMicrosoftEntra"
+
+Running = ContainerApp | ContainerJob | DatabaseServer
 
 
 class AzureWorld:
@@ -54,6 +59,7 @@ class AzureWorld:
         self.management = ManagementEndpoint(shared, self.authority)
         self._closing.callback(self.management.stop)
         self._apps: dict[str, ContainerApp] = {}
+        self._jobs: dict[str, ContainerJob] = {}
         self._servers: dict[str, DatabaseServer] = {}
         self._lock = threading.Lock()
         self._secret = secrets.token_urlsafe(16)
@@ -102,12 +108,24 @@ class AzureWorld:
         with self._lock:
             return self._apps.get(id_.lower())
 
+    def job(self, id_: str) -> ContainerJob | None:
+        with self._lock:
+            return self._jobs.get(id_.lower())
+
+    def count(self, rule: ScaleRule) -> float:
+        """What KEDA's scaler of a rule counts. Raises ScalerFailed."""
+        if isinstance(rule, StorageQueueRule):
+            return self.queues.count(rule)
+        assert isinstance(rule, QueueRule)
+        return queue_length(rule)
+
     def stop(self) -> None:
         """End all that runs, exactly that."""
         with self._lock:
             # What asks a database ends before it.
-            running: list[ContainerApp | DatabaseServer] = [*self._apps.values(), *self._servers.values()]
+            running: list[Running] = [*self._apps.values(), *self._jobs.values(), *self._servers.values()]
             self._apps.clear()
+            self._jobs.clear()
             self._servers.clear()
         for one in running:
             one.stop()
@@ -120,12 +138,18 @@ class AzureWorld:
             with self._lock:
                 app = self._apps.get(id_.lower())
                 if app is None:
-                    name = id_.rsplit("/", 1)[-1]
-                    place = self.folder / "apps" / f"{name}-{secrets.token_hex(4)}"  # an app made again starts from nothing
-                    app = self._apps[id_.lower()] = ContainerApp(
-                        name, place, self.identities, self.authority, self.queues.count
-                    )
+                    name, place = self._place(id_)
+                    app = ContainerApp(name, place, self.identities, self.authority, self.count)
+                    self._apps[id_.lower()] = app
             return _with_fqdn(outputs, app.apply(inputs, outputs))
+        if type_ == JOB:
+            with self._lock:
+                job = self._jobs.get(id_.lower())
+                if job is None:
+                    name, place = self._place(id_)
+                    job = ContainerJob(name, place, self.identities, self.authority, self.count)
+                    self._jobs[id_.lower()] = job
+            job.apply(inputs, outputs)
         if type_ == DATABASE_SERVER:
             server = self._servers.get(id_.lower()) or DatabaseServer(self.authority)
             with self._lock:
@@ -143,16 +167,21 @@ class AzureWorld:
         return outputs
 
     def remove(self, type_: str, id_: str) -> None:
-        if type_ in (CONTAINER_APP, DATABASE_SERVER):
+        if type_ in (CONTAINER_APP, JOB, DATABASE_SERVER):
             with self._lock:
-                running: ContainerApp | DatabaseServer | None
-                running = self._apps.pop(id_.lower(), None) or self._servers.pop(id_.lower(), None)
+                kept: dict[str, Any] = {CONTAINER_APP: self._apps, JOB: self._jobs, DATABASE_SERVER: self._servers}[type_]
+                running: Running | None = kept.pop(id_.lower(), None)
             if running is not None:
                 running.stop()
         elif type_ == DATABASE and (server := self._server_of(id_)):
             server.drop_database(id_.rsplit("/", 1)[-1])
         elif type_ == ADMINISTRATOR and (server := self._server_of(id_)):
             server.remove_administrator(id_.rsplit("/", 1)[-1])
+
+    def _place(self, id_: str) -> tuple[str, Path]:
+        """The name of an app or a job, and a new folder for it: one that is made again starts from nothing."""
+        name = id_.rsplit("/", 1)[-1]
+        return name, self.folder / "apps" / f"{name}-{secrets.token_hex(4)}"
 
     def _server_of(self, child_id: str) -> DatabaseServer | None:
         with self._lock:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.azure.container_spec import ContainerSpec, QueueRule, StorageQueueRule, setting_of, without_settings
-from tests.stacks.azure.scale_rule import MESSAGES, QUEUE
+from tests.stacks.azure.container_spec import AppSpec, JobSpec, setting_of, without_settings
+from tests.stacks.azure.scale_rule import MESSAGES, QUEUE, QueueRule, ScalerFailed, StorageQueueRule, queue_length
 from tests.stacks.azure.world import WorldFailure
 
 APP: dict[str, Any] = {
@@ -48,11 +48,14 @@ def changed(path: Sequence[str | int], value: object) -> dict[str, Any]:
 
 
 def test_what_holds_in_the_container_alone_is_left_out() -> None:
-    spec = ContainerSpec.of(APP)
-    assert spec.arguments == ("serve", "--workers=0")
-    assert spec.environment == {"VISION_ENGINE_LOG_LEVEL": "debug", "VISION_ENGINE_DATABASE_URL": "postgresql://secret"}
-    assert [probe.kind for probe in spec.probes] == ["Startup", "Liveness"]
-    assert spec.identity_ids == ("/subscriptions/s/identity",)
+    spec = AppSpec.of(APP)
+    assert spec.container.arguments == ("serve", "--workers=0")
+    assert spec.container.environment == {
+        "VISION_ENGINE_LOG_LEVEL": "debug",
+        "VISION_ENGINE_DATABASE_URL": "postgresql://secret",
+    }
+    assert [probe.kind for probe in spec.container.probes] == ["Startup", "Liveness"]
+    assert spec.container.identity_ids == ("/subscriptions/s/identity",)
     assert (spec.min_replicas, spec.max_replicas) == (1, 3)
 
 
@@ -60,7 +63,7 @@ def test_workers_follow_their_queue() -> None:
     worker = changed(("configuration", "ingress"), None)
     worker["template"]["containers"][0]["args"] = ["worker", "--host", "0.0.0.0", "--health-port", "8080"]
     worker["template"]["scale"] = {"minReplicas": 0, "maxReplicas": 2, "rules": [QUEUE]}
-    spec = ContainerSpec.of(worker)
+    spec = AppSpec.of(worker)
     assert (spec.has_ingress, spec.min_replicas) == (False, 0)
     assert isinstance(spec.queue, QueueRule)
     assert (spec.queue.connection, spec.queue.replicas(5), spec.queue.replicas(0)) == ("postgresql://secret", 3, 0)
@@ -71,8 +74,8 @@ def test_workers_follow_the_messages_of_a_queue() -> None:
     worker["identity"]["userAssignedIdentities"].append("/identities/engine")
     worker["template"]["containers"][0]["args"] = ["worker", "--host", "0.0.0.0", "--health-port", "8080"]
     worker["template"]["scale"] = {"minReplicas": 0, "maxReplicas": 2, "rules": [MESSAGES]}
-    rule = ContainerSpec.of(worker).queue
-    assert rule == StorageQueueRule("visiontraining", "workers", 1.0, "/identities/engine")
+    rule = AppSpec.of(worker).queue
+    assert rule == StorageQueueRule(1, "visiontraining", "workers", "/identities/engine")
     assert rule.replicas(3) == 3
 
 
@@ -93,16 +96,78 @@ def with_init(lifecycle: str) -> dict[str, Any]:
 
 
 def test_an_identity_is_there_in_its_phase_alone() -> None:
-    spec = ContainerSpec.of(with_init("Init"))
+    spec = AppSpec.of(with_init("Init"))
     engine = "/subscriptions/s/identity"
-    assert (spec.identity_ids, spec.init_identity_ids) == ((engine,), (engine, ADMINISTRATOR))
-    (init,) = spec.init_containers
-    assert (init.name, init.arguments) == ("database-role", ["database", "grant"])
+    ((name, init),) = spec.init_containers.items()
+    assert (spec.container.identity_ids, init.identity_ids) == ((engine,), (engine, ADMINISTRATOR))
+    assert (name, init.arguments) == ("database-role", ("database", "grant"))
     assert init.environment == {"VISION_ENGINE_DATABASE_URL": "postgresql://secret"}
     for lifecycle, of_main, of_init in (("Main", 2, 1), ("None", 1, 1), ("All", 2, 2)):
-        spec = ContainerSpec.of(with_init(lifecycle))
-        assert (len(spec.identity_ids), len(spec.init_identity_ids)) == (of_main, of_init)
-    assert ContainerSpec.of(with_init("Init")).needs_a_revision(ContainerSpec.of(with_init("All")))
+        spec = AppSpec.of(with_init(lifecycle))
+        (init,) = spec.init_containers.values()
+        assert (len(spec.container.identity_ids), len(init.identity_ids)) == (of_main, of_init)
+    assert AppSpec.of(with_init("Init")).needs_a_revision(AppSpec.of(with_init("All")))
+
+
+JOB: dict[str, Any] = {
+    "configuration": {
+        "triggerType": "Event",
+        "replicaTimeout": 3600,
+        "replicaRetryLimit": 1,
+        "eventTriggerConfig": {
+            "parallelism": 1,
+            "scale": {"maxExecutions": 4, "pollingInterval": 10, "rules": [{"name": "jobs", **QUEUE["custom"]}]},
+        },
+        "secrets": [{"name": "database-url", "value": "postgresql://secret"}],
+    },
+    "template": {"containers": [{"image": "registry/engine", "args": ["worker", "--once"]}]},
+}
+
+
+def test_a_job_is_read_as_it_is_declared() -> None:
+    spec = JobSpec.of(JOB)
+    assert spec.container.arguments == ("worker", "--once")
+    assert (spec.timeout_seconds, spec.retries, spec.max_executions, spec.polling_seconds) == (3600, 1, 4, 10)
+    assert spec.queue == QueueRule(2, "postgresql://secret", "SELECT 5")
+    manual = {"configuration": {"triggerType": "Manual", "replicaTimeout": 60}, "template": JOB["template"]}
+    assert JobSpec.of(manual).queue is None
+
+
+def test_a_scaler_with_an_identity_gets_no_connection() -> None:
+    job = copy.deepcopy(JOB)
+    job["configuration"]["eventTriggerConfig"]["scale"]["rules"][0]["identity"] = "/subscriptions/s/identity"
+    rule = JobSpec.of(job).queue
+    assert isinstance(rule, QueueRule)
+    with pytest.raises(ScalerFailed, match="OperationalError"):
+        queue_length(rule)
+
+
+def test_a_job_follows_the_messages_of_a_queue() -> None:
+    job = copy.deepcopy(JOB) | {"identity": {"type": "UserAssigned", "userAssignedIdentities": ["/identities/engine"]}}
+    metadata = {"accountName": "visiontraining", "queueName": "workers", "queueLength": "1"}
+    rule = {"name": "jobs", "type": "azure-queue", "metadata": metadata, "identity": "/identities/engine"}
+    job["configuration"]["eventTriggerConfig"]["scale"]["rules"] = [rule]
+    assert JobSpec.of(job).queue == StorageQueueRule(1, "visiontraining", "workers", "/identities/engine")
+    job["configuration"]["eventTriggerConfig"]["scale"]["rules"] = [{**rule, "identity": None}]
+    with pytest.raises(WorldFailure, match="jobs lacks identity"):
+        JobSpec.of(job)
+
+
+@pytest.mark.parametrize(
+    ("value", "running", "most", "started"),
+    [
+        (0, 0, 10, 0),
+        (3, 0, 10, 3),
+        (3, 2, 10, 1),
+        (3, 3, 10, 0),  # what runs is among the three
+        (20, 0, 2, 2),
+        (20, 2, 2, 0),
+        (20, 1, 2, 1),
+        (1, 5, 10, 0),  # and nothing is ended for it
+    ],
+)
+def test_executions_start_as_kedas_default_strategy_does_it(value: float, running: int, most: int, started: int) -> None:
+    assert QueueRule(1, "", "").executions(value, running, most) == started
 
 
 CONTAINER = ("template", "containers", 0)
@@ -119,9 +184,9 @@ def worker(probed: int) -> dict[str, Any]:
 
 
 def test_a_worker_is_probed_on_its_health_port() -> None:
-    assert ContainerSpec.of(worker(8081)).arguments == ("worker",)
+    assert AppSpec.of(worker(8081)).container.arguments == ("worker",)
     with pytest.raises(WorldFailure, match=r"port 8080 is called, .* and the container listens on 8081"):
-        ContainerSpec.of(worker(8080))
+        AppSpec.of(worker(8080))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +213,7 @@ def test_a_worker_is_probed_on_its_health_port() -> None:
 )
 def test_what_would_not_come_up_is_refused(path: Sequence[str | int], value: object, message: str) -> None:
     with pytest.raises(WorldFailure, match=message):
-        ContainerSpec.of(changed(path, value))
+        AppSpec.of(changed(path, value))
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,12 @@ def dev(folder: Path, world: AzureWorld) -> Environment:
 
 @pytest.fixture(scope="module")
 def staging(dev: Environment, world: AzureWorld) -> Environment:
+    """`staging`, with workers as a job."""
     gate = {"require": {"accuracyTop1": 0.7}}
     staging = Environment.of(dev.folder, "staging", world, {"textile-test": dataset("test.json")}, textile=gate)
+    config = staging.config()
+    config["azure"]["engine"]["workers"] = "job"
+    staging.configure(config)
     staging.up().succeeded()
     return staging
 

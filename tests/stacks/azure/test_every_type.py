@@ -110,6 +110,19 @@ PROGRAM: list[tuple[str, Values]] = [
     ),
     ("monitor:ActionGroup", {"actionGroupName": "on-call", "groupShortName": "on-call", "enabled": True, "location": "Global"}),
     (
+        "app:Job",
+        {
+            "jobName": "worker",
+            "environmentId": f"{GROUP}/Microsoft.App/managedEnvironments/vision",
+            "configuration": {
+                "triggerType": "Event",
+                "replicaTimeout": 3600,
+                "eventTriggerConfig": {"scale": {"maxExecutions": 2, "rules": [{"name": "jobs", "type": "postgresql"}]}},
+            },
+            "template": {"containers": [{"name": "worker", "image": "registry/engine", "args": ["worker", "--once"]}]},
+        },
+    ),
+    (
         "monitor:ScheduledQueryRule",
         {
             "ruleName": "failed-trainings",

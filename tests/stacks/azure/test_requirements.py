@@ -19,6 +19,12 @@ def scaled(**scale: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return app(template={"containers": [{}], "scale": scale})
 
 
+def job(**configuration: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """The inputs of an event-driven job with one container."""
+    event = {"triggerType": "Event", "replicaTimeout": 60, "eventTriggerConfig": {"scale": {"maxExecutions": 2}}}
+    return {"environmentId": "/subscriptions/s/…", "configuration": event | configuration, "template": {"containers": [{}]}}
+
+
 SERVER: dict[str, Any] = {
     "administratorLogin": "vision",
     "administratorLoginPassword": "Correct-horse-7",
@@ -40,6 +46,12 @@ VISION: dict[str, Any] = {"kind": "ComputerVision", "sku": {"name": "S1"}}
         ("app:ContainerApp", app({"resources": {"cpu": 2, "memory": "4Gi"}, "env": [{"name": "KEY", "secretRef": "key"}]})),
         ("app:ContainerApp", app({"resources": {"cpu": 8, "memory": "16Gi"}}, workloadProfileName="dedicated")),
         ("app:ContainerApp", scaled(minReplicas=0, maxReplicas=3, rules=[{"name": "queue", "custom": {}}])),
+        ("app:Job", job()),
+        ("app:Job", job(triggerType="Manual", eventTriggerConfig=None, manualTriggerConfig={"parallelism": 1})),
+        (
+            "app:ManagedEnvironment",
+            {"location": "Sweden Central", "workloadProfiles": [{"workloadProfileType": "Consumption-GPU-NC8as-T4"}]},
+        ),
         ("dbforpostgresql:Server", SERVER),
         ("dbforpostgresql:Server", {"authConfig": {"passwordAuth": "Disabled"}}),
         ("dbforpostgresql:FirewallRule", {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}),
@@ -75,6 +87,22 @@ def test_what_azure_takes(resource_type: str, inputs: dict[str, Any]) -> None:
         ("app:ContainerApp", app(configuration={"secrets": [{"name": "key"}]}), "ContainerAppSecretInvalid"),
         ("app:ContainerApp", scaled(minReplicas=3, maxReplicas=2), "ContainerAppInvalidScale"),
         ("app:ContainerApp", scaled(rules=[{"name": "queue"}]), "ContainerAppInvalidScaleRule"),
+        ("app:Job", job(triggerType="Manual"), "ContainerAppJobInvalidTrigger"),
+        ("app:Job", job(eventTriggerConfig=None), "ContainerAppJobInvalidTrigger"),
+        ("app:Job", job(replicaTimeout=0), "ContainerAppJobInvalidReplicaTimeout"),
+        ("app:Job", job(eventTriggerConfig={"scale": {"minExecutions": 3, "maxExecutions": 2}}), "ContainerAppInvalidScale"),
+        ("app:Job", job(eventTriggerConfig={"scale": {"rules": [{"name": "jobs"}]}}), "ContainerAppInvalidScaleRule"),
+        ("app:Job", job() | {"template": {}}, "ContainerAppContainersRequired"),
+        (
+            "app:ManagedEnvironment",
+            {"location": "East US", "workloadProfiles": [{"name": "gpu", "workloadProfileType": "Consumption-GPU-NC8as-T4"}]},
+            "WorkloadProfileTypeNotSupported",
+        ),
+        (
+            "app:ContainerApp",
+            app({"resources": {"cpu": 16, "memory": "56Gi"}}, workloadProfileName="NC8as-T4"),
+            "ContainerAppInvalidResourceTotal",
+        ),
         ("dbforpostgresql:Server", SERVER | {"sku": {"name": "Standard_D2s_v3", "tier": "Burstable"}}, "InvalidParameterValue"),
         ("dbforpostgresql:Server", SERVER | {"highAvailability": {"mode": "SameZone"}}, "HANotSupportedForBurstableTier"),
         ("dbforpostgresql:Server", SERVER | {"storage": {"storageSizeGB": 40}}, "InvalidParameterValue"),

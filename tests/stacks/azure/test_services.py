@@ -17,9 +17,10 @@ import requests
 from tests.postgresql import binaries
 from tests.stacks.azure import directory
 from tests.stacks.azure import world as told
+from tests.stacks.azure.container_job import FAILED, RUNNING
 from tests.stacks.azure.queues import CONTRIBUTOR as QUEUE_CONTRIBUTOR
 from tests.stacks.azure.scale_rule import QUEUE
-from tests.stacks.azure.services import ADMINISTRATOR, CONTAINER_APP, DATABASE, DATABASE_SERVER, AzureWorld
+from tests.stacks.azure.services import ADMINISTRATOR, CONTAINER_APP, DATABASE, DATABASE_SERVER, JOB, AzureWorld
 from tests.stacks.azure.token_logins import AUDIENCE
 from tests.stacks.azure.world import WorldFailure
 from tests.stacks.azure.written_state import ACCOUNT, GROUP, IDENTITY, State
@@ -293,6 +294,35 @@ def test_workers_follow_the_messages_of_a_queue_that_their_identity_may_read(
     assert requests.delete(messages, headers=headers, timeout=60).status_code == 204
     wait_until(lambda: processes_of(world) == [], "the worker goes", SECONDS, every_seconds=0.1)
     assert requests.get(messages, headers={"x-ms-version": "2024-08-04"}, timeout=60).status_code == 403
+
+
+def job(timeout_seconds: int, *arguments: str) -> dict[str, Any]:
+    """A job that is started by hand, and tried twice."""
+    return {
+        "configuration": {"triggerType": "Manual", "replicaTimeout": timeout_seconds, "replicaRetryLimit": 1},
+        "template": {"containers": [{"image": "registry/engine", "args": list(arguments)}]},
+    }
+
+
+def test_an_execution_is_tried_again_and_ends_at_its_time_limit_or_with_its_job(world: AzureWorld) -> None:
+    id_ = f"{GROUP}/providers/Microsoft.App/jobs/worker"
+    told.apply(JOB, id_, job(600, "worker", "--once", "--database-url", "nonsense"), {})
+    found = world.job(id_)
+    assert found is not None
+    assert found.processes() == [], "nobody has started it"
+    failed = found.start()
+    wait_until(lambda: failed.status != RUNNING, "the execution ends", SECONDS, every_seconds=0.1)
+    assert (failed.status, len(failed.replicas)) == (FAILED, 2)
+
+    told.apply(JOB, id_, job(1, "serve", "--workers", "0"), {})
+    late = found.start()
+    wait_until(lambda: late.status != RUNNING, "the execution is ended", SECONDS, every_seconds=0.1)
+    assert (late.status, found.processes()) == (FAILED, [])
+
+    told.apply(JOB, id_, job(600, "serve", "--workers", "0"), {})
+    pid = found.start().replicas[0].process.pid
+    told.remove(JOB, id_)
+    assert not psutil.pid_exists(pid)
 
 
 def test_what_is_wrong_is_told_to_the_plugin(app: str, world: AzureWorld) -> None:

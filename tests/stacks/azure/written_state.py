@@ -12,6 +12,7 @@ from tests.stacks.azure import directory
 GROUP = f"/subscriptions/{directory.SUBSCRIPTION_ID}/resourceGroups/rg"
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/visiontraining"
 CONTAINER = f"{ACCOUNT}/blobServices/default/containers/training"
+ARTIFACTS = f"{ACCOUNT}/blobServices/default/containers/artifacts"
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/engine"
 READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"

@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 
-from tests.support.api_world import BuildWorld, World
+from tests.support.api_world import BuildWorld, FixedModels, World
 from vision_customization.engine.api.routes.probes import from_this_machine
+from vision_customization.engine.learning.errors import ArtifactError
+from vision_customization.engine.models.answers import Classification
 from vision_customization.engine.runtime.logs import configure_logs
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -60,6 +62,40 @@ def test_the_engine_is_alive_while_every_thread_waits_for_the_database(world: Wo
             return alive.status_code, {(await task).status_code for task in waiting}
 
     assert asyncio.run(call()) == (200, {200})
+
+
+def test_the_self_test_passes_once_a_published_model_has_answered(
+    world: World, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask() -> tuple[int, str]:
+        reply = world.call("GET", "/selftest", key=None, version=None)
+        return reply.status_code, reply.text
+
+    assert ask()[0] == 200, "nothing is published"
+    for name in ("m", "n"):
+        world.train(name)
+        world.store.published.publish(f"live-{name}", name)
+    broken = {world.store.models.find(name).id for name in ("m", "n")}
+    classify = FixedModels.classify
+
+    def classified(models: FixedModels, model_id: str, *arguments: Any, **named: Any) -> Classification:  # noqa: ANN401
+        if model_id in broken:
+            raise ArtifactError("it is cut off")
+        return classify(models, model_id, *arguments, **named)
+
+    monkeypatch.setattr(FixedModels, "classify", classified)
+    status, text = ask()
+    assert (status, "None of the published models that were tried answers" in text) == (503, True)
+    assert "live-m" not in text, "anybody may ask"
+    failures = [line for line in lines() if line["event"] == "self-test failed"]
+    assert [line["model"] for line in failures] == ["live-m", "live-n"]
+    assert "it is cut off" in failures[0]["reason"]
+
+    broken.pop()
+    assert ask()[0] == 200, "one damaged model does not stop a release"
+    broken.update(world.store.models.find(name).id for name in ("m", "n"))
+    assert ask()[0] == 200, "it has passed"
+    assert "vision_engine_novelty_count" not in world.call("GET", "/metrics", version=None).text
 
 
 def test_metrics(world: World, build_world: BuildWorld) -> None:

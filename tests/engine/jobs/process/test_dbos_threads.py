@@ -5,15 +5,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from dbos import DBOS, DBOSConfig, _dbos, _queue
+from dbos._sys_db import SystemDatabase
 from sqlalchemy.exc import OperationalError
 
 from tests.support.waiting import wait_until
 from vision_customization.engine.jobs.process import dbos_threads
-from vision_customization.engine.jobs.process.dbos_threads import Pause, launch, rarely_look
+from vision_customization.engine.jobs.process.dbos_threads import OneJob, Pause, launch, rarely_look
 
 
 def waiting(pause: Pause, timeout: float) -> tuple[threading.Thread, list[bool]]:
@@ -155,6 +157,57 @@ def test_a_thread_looks_itself_if_nobody_knows_which_queues_have_work() -> None:
     pause.queues_with_work = unknown
     with waiting_for_queue(pause, "reading") as reading:
         wait_until(lambda: len(reading) > 1, "DBOS looks, and says what is wrong", 5)
+
+
+@dataclass
+class Claims:
+    """DBOS's claims from queues of workflows, of which a worker runs sixteen per queue."""
+
+    waiting: dict[str, list[str]]
+    name: str = ""
+    _worker_concurrency: int = 16
+
+    def claim(
+        self, queue: "Claims", _executor: str, _version: str, _partition: None, running: int = 0
+    ) -> tuple[list[str], None]:
+        count = queue._worker_concurrency - running
+        claimed, self.waiting[queue.name] = self.waiting[queue.name][:count], self.waiting[queue.name][count:]
+        return claimed, None
+
+
+def test_a_worker_of_one_job_claims_one_of_all_queues_of_jobs_and_pieces_until_it_has_ended() -> None:
+    waiting = {"trainings": ["a", "b"], "evaluations": ["c"], "reading": ["p", "q", "r"]}
+    claims, one = Claims(waiting), OneJob({"trainings", "evaluations"})
+    limited = one.limited(claims.claim)
+
+    def claim(queue: str, running: int = 0) -> list[str]:
+        return limited(Claims({}, queue), "worker-1", "2", None, running)[0]
+
+    assert not one.ends(list, idle=False)
+    assert claim("reading", 15) == ["p"], "it helps others before it has a job"
+    assert claim("trainings") == ["a"]
+    assert one.job == "a"
+    assert (claim("trainings"), claim("evaluations")) == ([], [])
+    assert claim("reading", 15) == ["q"]
+    assert not one.ends(lambda: ["a", "q"], idle=True)
+    assert not one.ends(lambda: ["q"], idle=False), "it ends what it has begun"
+    assert claim("reading") == []
+    assert one.ends(list, idle=False)
+    assert waiting == {"trainings": ["b"], "evaluations": ["c"], "reading": ["r"]}
+
+
+def test_a_worker_of_one_job_that_finds_none_ends_when_it_has_been_idle() -> None:
+    one = OneJob({"trainings"})
+    assert not one.ends(lambda: ["p"], idle=True)
+    assert one.ends(list, idle=True)
+    assert one.limited(Claims({"trainings": ["a"]}).claim)(Claims({}, "trainings"), "worker-1", "2", None)[0] == []
+
+
+def test_a_claim_is_as_a_worker_of_one_job_expects_it() -> None:
+    parameters = list(inspect.signature(SystemDatabase.start_queued_workflows).parameters)
+    assert parameters[1:6] == ["queue", "executor_id", "app_version", "queue_partition_key", "local_running_count"]
+    assert "_worker_concurrency - local_running_count" in inspect.getsource(SystemDatabase.start_queued_workflows)
+    assert "dbos._sys_db.start_queued_workflows(" in inspect.getsource(_queue.queue_worker_thread)
 
 
 def test_dbos_rests_is_woken_and_stops(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ class Opened(Exception):
 def test_thumbnails_are_made_where_the_studio_shows_them(
     settings: dict[str, object], thumbnails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def open_worker(_: Settings, *, thumbnails: bool) -> None:
+    def open_worker(_: Settings, *, thumbnails: bool, once: bool) -> None:
+        assert not once
         raise Opened(thumbnails)
 
     monkeypatch.setattr(worker, "Worker", open_worker)

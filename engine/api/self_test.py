@@ -1,0 +1,54 @@
+"""The self-test of a new release: before it gets calls, a process answers one `analyze` of its own."""
+
+import asyncio
+import io
+import logging
+
+from PIL import Image
+
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.api.routes.analyze import Analyzer
+
+MODELS_MAX = 5
+"""Published models that are tried: one damaged model does not stop a release."""
+
+_SIDE = 64
+log = logging.getLogger("engine.service")
+
+
+class SelfTest:
+    """Passed once a published model has answered in this process, and from then on. Anybody may ask for it, so it costs nothing
+    after that, and one caller at a time before."""
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self._turn = asyncio.Lock()
+        self._passed = False
+
+    async def run(self) -> None:
+        """Raises ApiError (503) if none of the published models answers. Without any, there is nothing to test."""
+        async with self._turn:
+            if self._passed:
+                return
+            names = await asyncio.to_thread(self._published)
+            for name in names:
+                try:
+                    await self._analyzer.answer(name, None, _image(), str, at_work=False)
+                except Exception as error:  # noqa: BLE001 - whatever it is, this model does not answer
+                    log.error("self-test failed", extra={"model": name, "reason": f"{type(error).__name__}: {error}"})  # noqa: TRY400
+                else:
+                    self._passed = True
+                    return
+            if names:
+                message = "None of the published models that were tried answers. See the engine's log."
+                raise ApiError(503, ErrorCode.INTERNAL_SERVER_ERROR, message)
+
+    def _published(self) -> list[str]:
+        return [record.name for record in self._analyzer.service.store.published.page(0, MODELS_MAX)]
+
+
+def _image() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (_SIDE, _SIDE), (128, 128, 128)).save(data, "PNG")
+    return data.getvalue()
