@@ -88,7 +88,7 @@ def _type(annotation: object) -> click.ParamType[Any]:
 def _metavar(name: str) -> str | None:
     if name.endswith("_dir"):
         return "FOLDER"
-    if name.endswith(("_url", "_endpoint")):
+    if name.endswith(("_url", "_endpoint", "_queue")):
         return "URL"
     return "HOST,…" if name.endswith("_hosts") else None
 
@@ -189,7 +189,13 @@ def database() -> None:
 @_options(without=[name for name in Settings.model_fields if name not in ("database_url", "database_login", "log_level")])
 @click.option("--role", required=True, metavar="NAME", help="Role of PostgreSQL that the engine logs in as.")
 @click.option("--principal", required=True, type=click.UUID, metavar="ID", help="Object id of the engine's identity in Entra.")
-def grant(role: str, principal: UUID, **flags: object) -> None:
+@click.option(
+    "--from",
+    "former",
+    metavar="NAME",
+    help="Role that may own the engine's tables so far, such as that of a password: they become those of --role.",
+)
+def grant(role: str, principal: UUID, former: str | None, **flags: object) -> None:
     """Let the engine's identity log in to Azure Database for PostgreSQL, as a role that is not an administrator.
 
     Log in as the server's Entra administrator: its name is in `database_url`. Doing it twice has no further effect.
@@ -198,7 +204,7 @@ def grant(role: str, principal: UUID, **flags: object) -> None:
     with _engine_installed():
         from vision_customization.engine.store.database_roles import grant as run
 
-    _run(lambda: click.echo("\n".join(run(settings, role, str(principal)))))
+    _run(lambda: click.echo("\n".join(run(settings, role, str(principal), former))))
 
 
 @main.group()

@@ -47,6 +47,7 @@ def serve(settings: Settings) -> None:
     from vision_customization.engine.drafts.container import StudioContainer
     from vision_customization.engine.jobs.process.worker_processes import WorkerProcesses
     from vision_customization.engine.jobs.queue import JobQueue
+    from vision_customization.engine.jobs.wanted_workers import WantedWorkers
     from vision_customization.engine.models.cache import ModelCache
     from vision_customization.engine.models.prebuilt import VisionResource
     from vision_customization.engine.models.warming import Warming, warm_networks
@@ -72,6 +73,9 @@ def serve(settings: Settings) -> None:
         reader = BlobReader(settings.allowed_hosts, identity_hosts=settings.identity_hosts, attempts=2, timeout_seconds=10.0)
         blobs = stack.enter_context(reader)
         queue = stack.enter_context(JobQueue(settings))
+        if (wanted := WantedWorkers.open(settings, queue.wakeups)) is not None:
+            wanted.start()
+            stack.callback(wanted.stop)
         prebuilt = VisionResource.open(settings)
         if prebuilt is not None:
             stack.enter_context(prebuilt)

@@ -24,6 +24,7 @@ _LISTS = frozenset({"keys", "allowed_hosts", "identity_hosts"})
 _POSTGRESQL = re.compile(r"^postgres(ql)?(\+psycopg)?://")
 _HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:[0-9]{1,5})?$")
 
+_QUEUE = re.compile(r"^https://[a-zA-Z0-9._-]+(:[0-9]{1,5})?(/[a-z0-9]{3,24})?/[a-z0-9](?:-?[a-z0-9]){2,62}/?$")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ENDPOINT = re.compile(r"^(https://[a-zA-Z0-9._-]+|http://127\.[0-9.]+|http://localhost)(:[0-9]{1,5})?(/[a-zA-Z0-9._/-]*)?$")
 
@@ -76,6 +77,10 @@ class Settings(BaseModel):
     database_login: Literal["password", "entra"] = Field(
         "password",
         description="How the engine logs in to PostgreSQL: with the URL's password, or with a token of its own identity.",
+    )
+    worker_queue: str | None = Field(
+        None,
+        description="Queue of Azure Storage (https) that holds a message for each worker needed, for an autoscaler.",
     )
     objects_url: str | None = Field(
         None,
@@ -212,6 +217,13 @@ class Settings(BaseModel):
             raise ValueError("must be https, because the engine sends tokens of its identity there")
         return parsed.url
 
+    @field_validator("worker_queue", mode="after")
+    @classmethod
+    def _worker_queue_is_one(cls, url: str | None) -> str | None:
+        if url is not None and not _QUEUE.match(url):
+            raise ValueError("must look like https://account.queue.core.windows.net/workers, without a query or user name")
+        return url and url.rstrip("/")
+
     @field_validator("vision_endpoint", mode="after")
     @classmethod
     def _endpoint_takes_a_key(cls, url: str | None) -> str | None:
@@ -267,6 +279,8 @@ class Settings(BaseModel):
             raise ValueError("vision_key needs vision_endpoint: set it too, or leave both out")
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.data_dir / "engine.sqlite"))
+        if self.worker_queue is not None and not self.on_postgresql:
+            raise ValueError("worker_queue needs PostgreSQL, which many workers share: set database_url too, or leave it out")
         if self.database_login == "entra":
             object.__setattr__(self, "database_url", _logs_in_with_tokens(self.database_url))
         return self

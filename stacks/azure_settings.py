@@ -30,6 +30,7 @@ class AzureNameSettings(Settings):
     engine: str | None = None
     worker: str | None = None
     database_server: str | None = None
+    database_administrator: str | None = None
     network: str | None = None
     key_vault: str | None = None
 
@@ -119,6 +120,8 @@ class DatabaseSizeSettings(Settings):
     """A server that was restored from a backup of the stack's own, and that the engine uses instead."""
     access: Literal["network", "azureServices"] = "network"
     """Who reaches it: a subnet of the stack's network, or, as in earlier versions, any service in Azure with the password."""
+    login: Literal["entra", "password"] = "entra"
+    """How the engine logs in: with tokens of its identity, or with a password. With `entra`, the server takes no passwords."""
 
     @model_validator(mode="after")
     def _is_offered(self) -> Self:
@@ -156,6 +159,8 @@ class ExistingNetworkSettings(Settings):
     """privatelink.blob.core.windows.net."""
     vision_zone: str | None = None
     """privatelink.cognitiveservices.azure.com."""
+    queue_zone: str | None = None
+    """privatelink.queue.core.windows.net."""
     vault_zone: str | None = None
     """privatelink.vaultcore.azure.net."""
     database_zone: str | None = None

@@ -35,19 +35,28 @@ class EngineSize:
     worker_timeout_hours: int = 24
     self_test: bool = False
 
+    @property
+    def follows_jobs(self) -> bool:
+        """Whether the platform changes the number of workers."""
+        return self.workers == "job" or self.min_workers < self.max_workers
+
 
 HIGH_AVAILABILITY = ("Disabled", "SameZone", "ZoneRedundant")
 """No standby server, one in the zone of the primary, or one in another zone of the region."""
+
+
+LOGINS = ("entra", "password")
+"""How the engine logs in to the database: with tokens of its identity, which is not an administrator, or with a password."""
 
 
 @dataclass(frozen=True)
 class DatabaseSize:
     """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`.
 
-    `high_availability` is one of `HIGH_AVAILABILITY`. `storage_gb` is the least size of the disk: Azure makes it larger as it
-    fills up, and never smaller. `restored_server` is the name of a server that was restored from a backup of this one, in the
-    same resource group: the engine then uses it instead.
-    `access`: `network`, or `azureServices` as earlier versions have it: any service in Azure with the password may call.
+    `login` is one of `LOGINS`, `high_availability` one of `HIGH_AVAILABILITY`. `storage_gb` is the least size of the disk:
+    Azure makes it larger as it fills up, and never smaller. `restored_server` is the name of a server that was restored from a
+    backup of this one, in the same resource group: the engine then uses it instead.
+    `access`: `network`, or `azureServices` as earlier versions have it: any service in Azure that can log in may call.
     """
 
     sku: str = "Standard_B1ms"
@@ -58,9 +67,12 @@ class DatabaseSize:
     high_availability: str = HIGH_AVAILABILITY[0]
     restored_server: str | None = None
     access: str = "network"
+    login: str = LOGINS[0]
 
     def __post_init__(self) -> None:
-        """Raises ValueError if there is no such mode."""
+        """Raises ValueError if there is no such mode or login."""
+        if self.login not in LOGINS:
+            raise ValueError(f"login must be one of {', '.join(LOGINS)}, not {self.login!r}")
         if self.high_availability not in HIGH_AVAILABILITY:
             raise ValueError(f"high_availability must be one of {', '.join(HIGH_AVAILABILITY)}, not {self.high_availability!r}")
 
@@ -149,6 +161,17 @@ class AzureArgs:
     def has_network(self) -> bool:
         """Whether apps and database are in a network, which only stacks of earlier versions are not."""
         return self.database.access == "network"
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether a queue tells the autoscaler how many workers are needed. With a password, it asks the database itself."""
+        return self.database.login == "entra" and self.engine.follows_jobs
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """What has a private endpoint, by the name of its DNS zone (`existing_network.ZONES`)."""
+        there = {"blob": True, "queue": self.has_queue, "vision": self.vision == "account", "vault": self.key_vault}
+        return tuple(name for name, is_there in there.items() if is_there and self.private_network)
 
     @property
     def vision_region(self) -> str:

@@ -21,6 +21,11 @@ API_VERSION = "2025-08-01"
 VERSION = "16"
 """The major version of PostgreSQL."""
 
+ENDS_PASSWORDS = (
+    "the database takes passwords now, and with database.login 'entra' it will not. The update restarts it and hands its "
+    "tables over to the engine's role; the engine does not answer for some minutes. Set azure.database.login to 'password' to "
+    "leave it as it is (docs/azure.md#no-passwords)"
+)
 GIB_IN_MIB = 1024
 _SHOWN = 8
 _CORES = re.compile(r"Standard_[A-Z]+(\d+)")
@@ -44,6 +49,7 @@ class Server:
     high_availability: str
     storage_gb: int
     in_subnet: bool = True
+    takes_passwords: bool = False
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Server":
@@ -53,6 +59,7 @@ class Server:
             high_availability=str((properties.get("highAvailability") or {}).get("mode", "Disabled")),
             storage_gb=int((properties.get("storage") or {}).get("storageSizeGB", 0)),
             in_subnet=bool((properties.get("network") or {}).get("delegatedSubnetResourceId")),
+            takes_passwords=(properties.get("authConfig") or {}).get("passwordAuth") == "Enabled",
         )
 
 
@@ -61,7 +68,7 @@ class Found:
     """The result of the check.
 
     `storage_gb`: the size of the disk to declare, never below what it has: Azure makes it larger as it fills up, and refuses
-    any update that asks for less. `warnings`: what could not be checked.
+    any update that asks for less. `warnings`: what could not be checked, and what the update will interrupt.
     """
 
     storage_gb: int
@@ -90,7 +97,8 @@ def check_capabilities(token: str, server_id: str, location: str, size: "Databas
         check_access(server, server_id, size.access)
     if size.restored_server is not None:
         _check_restored(token, f"{server_id.rpartition('/')[0]}/{size.restored_server}")
-    found = Found(max(size.storage_gb, server.storage_gb if server else 0))
+    interrupts = (ENDS_PASSWORDS,) if server and server.takes_passwords and size.login == "entra" else ()
+    found = Found(max(size.storage_gb, server.storage_gb if server else 0), interrupts)
     if server and not is_changed(server, size):
         return found
     subscription = "/".join(server_id.split("/")[:3])
@@ -98,7 +106,7 @@ def check_capabilities(token: str, server_id: str, location: str, size: "Databas
     answer = get(token, f"{server_id if server else place}/capabilities", API_VERSION)
     if answer.status == FORBIDDEN:
         unchecked = f"not checked before the update: what '{location}' offers for PostgreSQL ({answer.fault})"
-        return Found(found.storage_gb, [unchecked])
+        return Found(found.storage_gb, [*interrupts, unchecked])
     faults = list(_faults(answer, location, size, server))
     if faults:
         raise NotOffered(

@@ -1,11 +1,11 @@
 """EngineDatabase: PostgreSQL flexible server, which the engine's API and workers share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import pulumi
-from pulumi_azure_native import dbforpostgresql
+from pulumi_azure_native import dbforpostgresql, managedidentity
 
 from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.capabilities import VERSION
@@ -13,9 +13,14 @@ from vision_customization.components.azure.place import Place
 from vision_customization.components.generated_key import GeneratedKey
 
 LOGIN = "vision"
+"""The server's administrator with a password, as whom the engine logs in with `login: password`."""
+ROLE = "vision-engine"
+"""The role of the engine's identity with `login: entra`; it is not an administrator."""
 DATABASE = "vision"
 ZONES = ["availabilityZone", "highAvailability.standbyAvailabilityZone"]
 """What Azure chooses and changes, and azure-native always sends, empty."""
+LOGIN_AS_MADE = "administratorLogin"
+"""Stays as the server was made: azure-native replaces a server for another one, and for none."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class EngineDatabaseArgs:
         subnet_id, zone_id: a delegated subnet and a private DNS zone: then the server has no public address. Without them, it
             admits only clients in Azure that have the password.
         storage_gb: the size of the disk now, if Azure may have made it larger than `size` says.
+        tenant_id, administrator_name, principal_id: for `login: entra`. The tenant, a name for the identity that is the
+            server's administrator (it is also its role in the database), and the object id of the engine's identity.
         protect: refuse to destroy it.
     """
 
@@ -36,6 +43,9 @@ class EngineDatabaseArgs:
     subnet_id: pulumi.Input[str] | None = None
     zone_id: pulumi.Input[str] | None = None
     storage_gb: pulumi.Input[int] | None = None
+    tenant_id: pulumi.Input[str] | None = None
+    administrator_name: str = ""
+    principal_id: pulumi.Input[str] | None = None
     protect: bool = False
 
     @property
@@ -43,12 +53,25 @@ class EngineDatabaseArgs:
         return self.subnet_id is not None
 
 
+@dataclass(frozen=True)
+class DatabaseGrant:
+    """What makes the engine's role in the database: `vision-engine` with these arguments and settings, as this identity."""
+
+    identity_id: pulumi.Output[str]
+    arguments: Sequence[pulumi.Input[str]]
+    settings: Mapping[str, pulumi.Input[str]]
+
+
 class EngineDatabase(pulumi.ComponentResource):
-    """A server with one database. TLS only; the password is generated and is a secret."""
+    """A server with one database. TLS only.
+
+    With `login: entra` it takes no passwords. The engine logs in as a role of its own, which is not an administrator. The
+    server's administrator, an identity for this alone, makes it: see `grant`. Otherwise the password is generated, a secret.
+    """
 
     server_id: pulumi.Output[str]
     url: pulumi.Output[str]
-    """`postgresql://…?sslmode=verify-full`, a secret.
+    """`postgresql://…?sslmode=verify-full`; with a password it is a secret.
 
     The engine and KEDA's scaler both verify the server's certificate, KEDA with its system's authorities
     (https://github.com/jackc/pgx/blob/master/pgconn/config.go), with which it also calls Azure's own services.
@@ -58,19 +81,83 @@ class EngineDatabase(pulumi.ComponentResource):
         super().__init__("vision-customization:index:EngineDatabase", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
-        password = GeneratedKey(f"{name}-password", opts=self._child).value
+        password = None if self._by_token else GeneratedKey(f"{name}-password", opts=self._child).value
         server = self._server(password)
         rules = [] if args.is_private else [self._azure_may_call("azure", server.name)]
         database = self._database(server, rules)
-        self.server_id = server.id
-        self.url = pulumi.Output.secret(
-            pulumi.Output.all(self._host(server), password, database.name).apply(
+        self.server_id, host = server.id, self._host(server)
+        self.url = self._url(host, database, ROLE if self._by_token else LOGIN, password)
+        # No annotation of the class: Pulumi takes those for outputs.
+        self.grant: DatabaseGrant | None = self._grant(server, host, database) if self._by_token else None
+        self.register_outputs({"serverId": self.server_id})
+
+    @property
+    def _by_token(self) -> bool:
+        return self._args.size.login == "entra"
+
+    def _url(
+        self,
+        host: pulumi.Output[str],
+        database: dbforpostgresql.Database,
+        role: pulumi.Input[str],
+        password: pulumi.Output[str] | None = None,
+    ) -> pulumi.Output[str]:
+        if password is None:
+            return pulumi.Output.format("postgresql://{0}@{1}/{2}?sslmode=verify-full", role, host, database.name)
+        return pulumi.Output.secret(
+            pulumi.Output.all(host, password, database.name).apply(
                 lambda known: f"postgresql://{LOGIN}:{quote(known[1], safe='')}@{known[0]}/{known[2]}?sslmode=verify-full"
             )
         )
-        self.register_outputs({"serverId": self.server_id})
 
-    def _server(self, password: pulumi.Output[str]) -> dbforpostgresql.Server:
+    def _grant(
+        self, server: dbforpostgresql.Server, host: pulumi.Output[str], database: dbforpostgresql.Database
+    ) -> DatabaseGrant:
+        args = self._args
+        assert args.principal_id is not None, "login 'entra' needs the engine's principal_id"
+        identity = managedidentity.UserAssignedIdentity(
+            f"{self._name}-administrator",
+            resource_group_name=args.place.resource_group_name,
+            resource_name_=args.administrator_name,
+            location=args.place.location,
+            tags=args.place.tags,
+            opts=self._child,
+        )
+        administrator = dbforpostgresql.AdministratorsMicrosoftEntra(
+            f"{self._name}-administrator",
+            resource_group_name=args.place.resource_group_name,
+            server_name=server.name,
+            object_id=identity.principal_id,
+            principal_name=identity.name,
+            principal_type="ServicePrincipal",
+            tenant_id=args.tenant_id,
+            # Last, when the server takes other changes already: Azure refuses it while the server is "not accessible"
+            # (AadAuthOperationCannotBePerformedWhenServerIsNotAccessible), as it is for a while after it was made or changed.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[database]),
+        )
+        # It is known once the administrator is one.
+        role = administrator.principal_name.apply(lambda name: name or args.administrator_name)
+        return DatabaseGrant(
+            identity.id,
+            # A stack that had a password before: its tables are handed over.
+            ["database", "grant", "--role", ROLE, "--principal", args.principal_id, "--from", LOGIN],
+            {
+                "AZURE_CLIENT_ID": identity.client_id,
+                "VISION_ENGINE_DATABASE_LOGIN": "entra",
+                "VISION_ENGINE_DATABASE_URL": self._url(host, database, role),
+            },
+        )
+
+    def _authentication(self) -> dbforpostgresql.AuthConfigArgs:
+        if self._by_token:
+            return dbforpostgresql.AuthConfigArgs(
+                active_directory_auth="Enabled",
+                password_auth="Disabled",  # noqa: S106
+                tenant_id=self._args.tenant_id,
+            )
+        return dbforpostgresql.AuthConfigArgs(active_directory_auth="Disabled", password_auth="Enabled")  # noqa: S106
+
+    def _server(self, password: pulumi.Output[str] | None) -> dbforpostgresql.Server:
         args, size = self._args, self._args.size
         storage_gb = size.storage_gb if args.storage_gb is None else args.storage_gb
         return dbforpostgresql.Server(
@@ -80,9 +167,9 @@ class EngineDatabase(pulumi.ComponentResource):
             location=args.place.location,
             version=VERSION,
             create_mode="Default",
-            administrator_login=LOGIN,
+            administrator_login=None if self._by_token else LOGIN,
             administrator_login_password=password,
-            auth_config=dbforpostgresql.AuthConfigArgs(active_directory_auth="Disabled", password_auth="Enabled"),  # noqa: S106
+            auth_config=self._authentication(),
             sku=dbforpostgresql.SkuArgs(name=size.sku, tier=size.tier),
             storage=dbforpostgresql.StorageArgs(storage_size_gb=storage_gb, auto_grow="Enabled"),
             backup=dbforpostgresql.BackupArgs(
@@ -96,8 +183,10 @@ class EngineDatabase(pulumi.ComponentResource):
                 public_network_access="Disabled" if args.is_private else "Enabled",
             ),
             tags=args.place.tags,
-            # A failover swaps them. To put the server back into its former zone, Pulumi would replace it.
-            opts=pulumi.ResourceOptions.merge(self._protected(), pulumi.ResourceOptions(ignore_changes=ZONES)),
+            # A failover swaps the zones. To put the server back into its former one, Pulumi would replace it.
+            opts=pulumi.ResourceOptions.merge(
+                self._protected(), pulumi.ResourceOptions(ignore_changes=[*ZONES, LOGIN_AS_MADE])
+            ),
         )
 
     def _host(self, server: dbforpostgresql.Server) -> pulumi.Output[str]:
@@ -122,9 +211,7 @@ class EngineDatabase(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _database(
-        self, server: dbforpostgresql.Server, rules: Sequence[dbforpostgresql.FirewallRule]
-    ) -> dbforpostgresql.Database:
+    def _database(self, server: dbforpostgresql.Server, rules: Sequence[pulumi.Resource]) -> dbforpostgresql.Database:
         return dbforpostgresql.Database(
             f"{self._name}-vision",
             resource_group_name=self._args.place.resource_group_name,

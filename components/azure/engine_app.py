@@ -6,15 +6,17 @@ of the engine and end by themselves.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_azure_native import app
 
 from vision_customization.components.azure.args import EngineSize
+from vision_customization.components.azure.database import DatabaseGrant
 from vision_customization.components.azure.key_vault import once_readable, secret_name
 from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.storage import WorkerQueue
 from vision_customization.components.azure.worker_profiles import CONSUMPTION, PROFILES, profile_name
 from vision_customization.contract.workers_query import WORKERS_QUERY
 
@@ -31,7 +33,7 @@ CONCURRENT_CALLS = 20
 """Concurrent calls per replica before another replica is started."""
 
 POLLING_SECONDS = 30
-"""How often the platform runs the query that counts the workers needed."""
+"""How often the platform asks how many workers are needed."""
 
 RETRIES = 0
 """Of an execution that failed: the query still counts its job, so the platform starts another at its next look."""
@@ -47,9 +49,11 @@ class EngineAppArgs:
         identity_id: ARM id of a user-assigned identity.
         settings: environment variables of both apps.
         api_settings: environment variables of the API alone.
-        secrets: environment variables whose values are secrets; `VISION_ENGINE_DATABASE_URL` must be among them.
+        secrets: environment variables whose values are secrets; without `queue` also `VISION_ENGINE_DATABASE_URL`.
         secret_urls: where Key Vault has the value of a secret, by its variable; the identity must be able to read it there.
         readable_minutes: for how long the apps are tried again until it is.
+        grant: makes the engine's role in the database before the API starts; none if it logs in with a password.
+        queue: has a message for each worker that is needed; without it, the autoscaler asks the database, with the password.
         registry: a registry that the identity may pull from; none for a public image.
         external: whether calls from outside the environment's network are allowed.
     """
@@ -66,6 +70,8 @@ class EngineAppArgs:
     readable_minutes: float = 30
     api_settings: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     size: EngineSize = field(default_factory=EngineSize)
+    grant: DatabaseGrant | None = None
+    queue: WorkerQueue | None = None
     registry: str | None = None
     external: bool = True
 
@@ -84,10 +90,11 @@ class EngineApp(pulumi.ComponentResource):
             readable = once_readable(f"{name}-secrets", args.readable_minutes)
             self._child = pulumi.ResourceOptions.merge(self._child, readable)
         api = self._api()
+        # The API's start makes the engine's role and its tables. A worker that comes before them ends, and starts again.
         if args.size.workers == "job":
-            self._worker_job()
+            self._worker_job(api)
         else:
-            self._worker()
+            self._worker(api)
         # `configuration` contains secrets, so Pulumi marks all of it secret; the host name is safe to unwrap.
         self.endpoint = pulumi.Output.unsecret(api.configuration).apply(
             lambda configuration: f"https://{configuration.ingress.fqdn}" if configuration and configuration.ingress else ""
@@ -113,32 +120,63 @@ class EngineApp(pulumi.ComponentResource):
             transport=app.IngressTransportMethod.HTTP,
             allow_insecure=False,
         )
+        grant = self._args.grant
         template = app.TemplateArgs(
+            init_containers=[self._role_maker(grant)] if grant else None,
             containers=[container],
             scale=app.ScaleArgs(min_replicas=size.min_replicas, max_replicas=size.max_replicas, rules=[rule]),
             volumes=[_volume()],
         )
-        return self._app("api", self._args.api_name, self._configuration(ingress), template)
+        return self._app("api", self._args.api_name, self._configuration(ingress, grant), template, grant=grant)
 
-    def _worker(self) -> app.ContainerApp:
-        size = self._args.size
-        rule = app.ScaleRuleArgs(
-            name="jobs", custom=app.CustomScaleRuleArgs(type="postgresql", metadata=_counting(), auth=[_database()])
+    def _role_maker(self, grant: DatabaseGrant) -> app.InitContainerArgs:
+        """Makes the engine's role in the database. A role that is there already stays as it is."""
+        return app.InitContainerArgs(
+            name="database-role",
+            image=self._args.image,
+            args=list(grant.arguments),
+            env=[app.EnvironmentVarArgs(name=variable, value=value) for variable, value in grant.settings.items()],
+            resources=app.ContainerResourcesArgs(cpu=0.25, memory="0.5Gi"),
         )
+
+    def _worker(self, api: app.ContainerApp) -> app.ContainerApp:
+        size = self._args.size
+        rules = [self._worker_rule()] if size.follows_jobs else None
         template = app.TemplateArgs(
             containers=[
                 self._worker_container(["--host", "0.0.0.0", "--health-port", str(HEALTH_PORT)], _worker_probes())  # noqa: S104
             ],
-            scale=app.ScaleArgs(min_replicas=size.min_workers, max_replicas=size.max_workers, rules=[rule]),
+            scale=app.ScaleArgs(min_replicas=size.min_workers, max_replicas=size.max_workers, rules=rules),
             # A running training step may finish; the next worker continues after it.
             termination_grace_period_seconds=120,
             volumes=[_volume()],
         )
-        return self._app("worker", self._args.worker_name, self._configuration(None), template, self._worker_profile())
+        profile = self._worker_profile()
+        return self._app("worker", self._args.worker_name, self._configuration(None), template, profile=profile, after=[api])
 
-    def _worker_job(self) -> app.Job:
+    def _worker_rule(self) -> app.ScaleRuleArgs:
+        """A worker for each that is needed: by a queue as the engine's identity, or by a query with the database's password."""
+        queue = self._args.queue
+        if queue is None:
+            custom = app.CustomScaleRuleArgs(type="postgresql", metadata=_counting(), auth=[_database()])
+            return app.ScaleRuleArgs(name="jobs", custom=custom)
+        return app.ScaleRuleArgs(
+            name="jobs",
+            azure_queue=app.QueueScaleRuleArgs(
+                account_name=queue.account_name, queue_name=queue.name, queue_length=1, identity=self._args.identity_id
+            ),
+        )
+
+    def _job_rule(self) -> app.JobScaleRuleArgs:
+        """The same rule for a job."""
+        queue = self._args.queue
+        if queue is None:
+            return app.JobScaleRuleArgs(name="jobs", type="postgresql", metadata=_counting(), auth=[_database()])
+        metadata = {"accountName": queue.account_name, "queueName": queue.name, "queueLength": "1"}
+        return app.JobScaleRuleArgs(name="jobs", type="azure-queue", metadata=metadata, identity=self._args.identity_id)
+
+    def _worker_job(self, api: app.ContainerApp) -> app.Job:
         args, size = self._args, self._args.size
-        rule = app.JobScaleRuleArgs(name="jobs", type="postgresql", metadata=_counting(), auth=[_database()])
         return app.Job(
             f"{self._name}-worker-job",
             job_name=args.worker_name,
@@ -153,7 +191,10 @@ class EngineApp(pulumi.ComponentResource):
                     parallelism=1,
                     replica_completion_count=1,
                     scale=app.JobScaleArgs(
-                        min_executions=0, max_executions=size.max_workers, polling_interval=POLLING_SECONDS, rules=[rule]
+                        min_executions=0,
+                        max_executions=size.max_workers,
+                        polling_interval=POLLING_SECONDS,
+                        rules=[self._job_rule()],
                     ),
                 ),
                 replica_timeout=size.worker_timeout_hours * 3600,
@@ -164,7 +205,7 @@ class EngineApp(pulumi.ComponentResource):
             ),
             template=app.JobTemplateArgs(containers=[self._worker_container(["--once"], [])], volumes=[_volume()]),
             tags=args.place.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[api]),
         )
 
     def _worker_container(self, arguments: list[str], probes: list[app.ContainerAppProbeArgs]) -> app.ContainerArgs:
@@ -184,7 +225,10 @@ class EngineApp(pulumi.ComponentResource):
         app_name: str,
         configuration: app.ConfigurationArgs,
         template: app.TemplateArgs,
+        *,
         profile: str | None = None,
+        grant: DatabaseGrant | None = None,
+        after: Sequence[pulumi.Resource] = (),
     ) -> app.ContainerApp:
         args = self._args
         return app.ContainerApp(
@@ -194,24 +238,27 @@ class EngineApp(pulumi.ComponentResource):
             environment_id=args.environment_id,
             location=args.place.location,
             workload_profile_name=profile,
-            identity=self._identity(),
+            identity=self._identity(grant),
             configuration=configuration,
             template=template,
             tags=args.place.tags,
-            opts=self._child,
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=list(after))),
         )
 
-    def _configuration(self, ingress: app.IngressArgs | None) -> app.ConfigurationArgs:
+    def _configuration(self, ingress: app.IngressArgs | None, grant: DatabaseGrant | None = None) -> app.ConfigurationArgs:
         return app.ConfigurationArgs(
             active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
             ingress=ingress,
             registries=self._registries(),
+            # The main container, which decodes callers' images, never gets tokens of the database's administrator.
+            identity_settings=[app.IdentitySettingsArgs(identity=grant.identity_id, lifecycle="Init")] if grant else None,
             secrets=[self._secret(variable, value) for variable, value in self._args.secrets.items()],
         )
 
-    def _identity(self) -> app.ManagedServiceIdentityArgs:
+    def _identity(self, grant: DatabaseGrant | None = None) -> app.ManagedServiceIdentityArgs:
         return app.ManagedServiceIdentityArgs(
-            type=app.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[self._args.identity_id]
+            type=app.ManagedServiceIdentityType.USER_ASSIGNED,
+            user_assigned_identities=[self._args.identity_id, *([grant.identity_id] if grant else [])],
         )
 
     def _registries(self) -> list[app.RegistryCredentialsArgs] | None:

@@ -1,13 +1,14 @@
 """A network and private DNS zones of somebody else, which a stack uses instead of its own. Checked without asking Azure."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from vision_customization.components.azure.use import Use
 
 BLOB_ZONE = "privatelink.blob.core.windows.net"
+QUEUE_ZONE = "privatelink.queue.core.windows.net"
 VISION_ZONE = "privatelink.cognitiveservices.azure.com"
 VAULT_ZONE = "privatelink.vaultcore.azure.net"
 DATABASE_ZONE = "private.postgres.database.azure.com"
@@ -60,8 +61,9 @@ class ExistingNetwork:
         apps_subnet: delegated to Microsoft.App/environments, /27 or larger, with nothing else in it.
         database_subnet: delegated to Microsoft.DBforPostgreSQL/flexibleServers, /28 or larger.
         endpoints_subnet: not delegated; for private endpoints.
-        blob_zone, vision_zone, vault_zone, database_zone: zones named `privatelink.blob.core.windows.net`,
-            `privatelink.cognitiveservices.azure.com`, `privatelink.vaultcore.azure.net`, and `….postgres.database.azure.com`.
+        blob_zone, queue_zone, vision_zone, vault_zone: zones named `privatelink.blob.core.windows.net`,
+            `privatelink.queue.core.windows.net`, `privatelink.cognitiveservices.azure.com`, `privatelink.vaultcore.azure.net`.
+        database_zone: a zone named `….postgres.database.azure.com`.
         apps_zone: a zone above the domain of the apps, like `eastus.azurecontainerapps.io`.
         link_zones: whether the stack links the given zones to the network; by default they are linked already.
     """
@@ -71,6 +73,7 @@ class ExistingNetwork:
     database_subnet: str | None = None
     endpoints_subnet: str | None = None
     blob_zone: str | None = None
+    queue_zone: str | None = None
     vision_zone: str | None = None
     vault_zone: str | None = None
     database_zone: str | None = None
@@ -83,7 +86,7 @@ class ExistingNetwork:
         return NetworkId.of(f"existing.{what}Subnet", text, "virtualNetworks/subnets") if text else None
 
     def zone(self, what: str) -> NetworkId | None:
-        """`blob`, `vision`, `vault`, `database` or `apps`. Raises NetworkNotUsable."""
+        """`blob`, `queue`, `vision`, `vault`, `database` or `apps`. Raises NetworkNotUsable."""
         text = getattr(self, f"{what}_zone")
         if not text:
             return None
@@ -105,8 +108,8 @@ class ExistingNetwork:
 
 
 SUBNETS = ("apps", "database", "endpoints")
-ZONES = ("blob", "vision", "vault", "database", "apps")
-_FIXED_ZONES = {"blob": BLOB_ZONE, "vision": VISION_ZONE, "vault": VAULT_ZONE}
+ZONES = ("blob", "queue", "vision", "vault", "database", "apps")
+_FIXED_ZONES = {"blob": BLOB_ZONE, "queue": QUEUE_ZONE, "vision": VISION_ZONE, "vault": VAULT_ZONE}
 _SUFFIXES = {"database": ".postgres.database.azure.com", "apps": APPS_ZONE}
 
 
@@ -129,25 +132,25 @@ class NetworkOptions:
     existing: ExistingNetwork = field(default_factory=ExistingNetwork)
     route_table: str | None = None
 
-    def actions(self, *, private: bool, vault: bool = False) -> list[str]:
+    def actions(self, endpoints: Sequence[str] = ()) -> list[str]:
         """What the deployer must be allowed to do in the stack's resource group.
 
-        `private`: whether there are endpoints; `vault`: whether one of them is a Key Vault's.
+        `endpoints`: what has a private endpoint, by the name of its zone: `blob`, `queue`, `vision`, `vault`.
         """
         existing = self.existing
-        subnets, zones = _needed(private=private, vault=vault)
+        subnets, zones = _needed(endpoints)
         needed = {
             "virtualNetworks/write": existing.network is None,
             "networkSecurityGroups/write": not all(map(existing.subnet, subnets)),
             "privateDnsZones/write": not all(map(existing.zone, zones)),
-            "privateEndpoints/write": private,
+            "privateEndpoints/write": bool(endpoints),
         }
         return [f"Microsoft.Network/{action}" for action, is_needed in needed.items() if is_needed]
 
-    def uses(self, *, private: bool, vault: bool = False) -> list[Use]:
+    def uses(self, endpoints: Sequence[str] = ()) -> list[Use]:
         """What the deployer must be allowed to do with the network, subnets, zones and route table of somebody else."""
         existing = self.existing
-        subnets, zones = _needed(private=private, vault=vault)
+        subnets, zones = _needed(endpoints)
         given = {what: subnet for what in subnets if (subnet := existing.subnet(what))}
         uses = [_use(subnet, "virtualNetworks/subnets/join/action", subnet=what) for what, subnet in given.items()]
         needed = {
@@ -185,19 +188,19 @@ class NetworkOptions:
             yield "two of the existing subnets are the same. Apps, database and endpoints each need a subnet of their own"
         if self.route_table and existing.apps_subnet:
             yield "routeTable changes no subnet of somebody else. Set it on existing.appsSubnet, and remove it here"
-        zones = (existing.blob_zone, existing.vision_zone, existing.vault_zone, existing.apps_zone)
+        zones = [getattr(existing, f"{what}_zone") for what in ZONES if what != "database"]
         if not private and (existing.endpoints_subnet or any(zones)):
             yield (
-                "existing.endpointsSubnet, blobZone, visionZone, vaultZone and appsZone need privateNetwork: true. "
+                "existing.endpointsSubnet and all zones but databaseZone need privateNetwork: true. "
                 "Without it there are no private endpoints"
             )
 
 
-def _needed(*, private: bool, vault: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The subnets and zones that a stack has."""
-    if not private:
+def _needed(endpoints: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The subnets and zones that a stack with these private endpoints has."""
+    if not endpoints:
         return ("apps", "database"), ("database",)
-    return SUBNETS, tuple(zone for zone in ZONES if vault or zone != "vault")
+    return SUBNETS, (*endpoints, "database", "apps")
 
 
 def _use(of: NetworkId, *actions: str, role: str = "Network Contributor", subnet: str = "") -> Use:

@@ -54,6 +54,9 @@ RULES: Mapping[str, _Rule] = {
     "database_server": _Rule(
         r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "3–63 lowercase letters, digits or '-', a letter or digit at both ends"
     ),
+    "database_administrator": _Rule(
+        r"[a-zA-Z0-9][\w-]{2,62}", "3–63 letters, digits, '-' or '_', starting with a letter or digit"
+    ),
     "network": _Rule(r"[a-zA-Z0-9][\w.-]{0,62}\w|\w", "1–64 letters, digits, '_', '.' or '-'"),
     "key_vault": _Rule(
         r"(?=.{3,24}$)[a-zA-Z]([a-zA-Z0-9]|-(?!-))*[a-zA-Z0-9]",
@@ -77,6 +80,7 @@ class AzureNames:
     engine: str
     worker: str
     database_server: str
+    database_administrator: str
     network: str
     key_vault: str
 
@@ -108,6 +112,7 @@ class AzureNames:
             "engine": f"{base}-engine",
             "worker": f"{base}-worker",
             "database_server": f"{base}-{unique}",
+            "database_administrator": f"{base}-database",
             "network": f"{base}-net",
             "key_vault": f"{base[: 23 - UNIQUE_DIGITS].rstrip('-')}-{unique}",
         }

@@ -86,8 +86,8 @@ class PrivateNetwork(pulumi.ComponentResource):
         """Create a private endpoint to a resource, under its usual name; returns a resource that exists once the name resolves.
 
         Args:
-            what: part of the endpoint's name, and which zone: `blob`, `vision` or `vault`.
-            group_id: the part of the resource that it leads to: `blob`, `account`.
+            what: part of the endpoint's name, and which zone: `blob`, `queue`, `vision` or `vault`.
+            group_id: the part of the resource that it leads to: `blob`, `queue`, `account`, `vault`.
             zone_name: the DNS zone of such endpoints.
             after: what must exist before the endpoint.
         """

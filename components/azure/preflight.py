@@ -48,6 +48,7 @@ MAKE_RESOURCES = (
     "Microsoft.Insights/diagnosticSettings/write",
     "Microsoft.Insights/scheduledQueryRules/write",
 )
+MAKE_ADMINISTRATOR = "Microsoft.DBforPostgreSQL/flexibleServers/administrators/write"
 
 _DELETED_ACCOUNTS_VERSION = "2023-05-01"
 
@@ -101,6 +102,7 @@ def wanted_actions(
     jobs: bool = False,
     networks: Sequence[str] = (),
     key_vault: bool = False,
+    entra_login: bool = False,
     defines_role: bool = False,
     locks: bool = False,
     budget: bool = False,
@@ -109,11 +111,29 @@ def wanted_actions(
 
     `networks` is what it must be allowed to do for the network (`NetworkOptions.actions`).
     """
-    optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity, MAKE_LOGS: logs, MAKE_VISION: vision}
+    optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity or entra_login, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
-    more = [*((MAKE_JOBS,) if jobs else ()), *networks, *(MAKE_VAULTS if key_vault else ())]
+    more = [*((MAKE_JOBS,) if jobs else ()), *((MAKE_ADMINISTRATOR,) if entra_login else ())]
+    more += [*networks, *(MAKE_VAULTS if key_vault else ())]
     more += [*((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
     return [*made, *more, *((MAKE_LOCKS,) if locks else ())]
+
+
+def actions_of(args: "AzureArgs") -> list[str]:
+    """What the deployer must be allowed to do for a workspace with these arguments."""
+    return wanted_actions(
+        group=args.resource_group is None,
+        logs=args.log_workspace is None,
+        identity=args.identity is None,
+        vision=args.vision == "account",
+        jobs=args.engine.workers == "job",
+        networks=args.network.actions(args.endpoints) if args.has_network else (),
+        key_vault=args.key_vault,
+        entra_login=args.database.login == "entra",
+        defines_role=args.studio_labelling,
+        locks=args.locks,
+        budget=args.monthly_budget is not None,
+    )
 
 
 def wanted_uses(args: "AzureArgs") -> list[Use]:
@@ -126,7 +146,7 @@ def wanted_uses(args: "AzureArgs") -> list[Use]:
         assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
         uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
     if args.has_network:
-        uses += args.network.uses(private=args.private_network, vault=args.key_vault)
+        uses += args.network.uses(args.endpoints)
     if args.container_registry is not None:
         uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
     return uses

@@ -1,4 +1,5 @@
-"""BlobReader, BlobContributor, VisionUser, SecretReader, ImagePuller: one role for one identity, on the smallest scope."""
+"""BlobReader, BlobContributor, QueueContributor, VisionUser, SecretReader, ImagePuller: one role for one identity, on the
+smallest scope."""
 
 from typing import ClassVar
 
@@ -58,6 +59,12 @@ class BlobContributor(RoleGrant):
     """Storage Blob Data Contributor for an identity, a person or a pipeline on a container."""
 
     role = Role.STORAGE_BLOB_DATA_CONTRIBUTOR
+
+
+class QueueContributor(RoleGrant):
+    """Storage Queue Data Contributor for an identity on a queue."""
+
+    role = Role.STORAGE_QUEUE_DATA_CONTRIBUTOR
 
 
 class VisionUser(RoleGrant):

@@ -8,6 +8,8 @@ from pulumi_azure_native import storage
 from vision_customization.components.azure.place import Place
 
 TRAINING, ARTIFACTS = "training", "artifacts"
+WORKERS = "workers"
+"""The queue by which the engine tells the autoscaler how many workers are needed."""
 
 DEFAULT_RESTORE_DAYS = 6
 """As in the portal."""
@@ -24,6 +26,7 @@ class TrainingStorageArgs:
         restore_days: to any time of how many days the blobs can be restored, less than `soft_delete_days`; 0: not at all.
             By default 6, or fewer where soft delete allows only fewer.
         public_network: whether it answers outside private endpoints.
+        queue: whether there is a queue `workers`.
         protect: refuse to destroy it.
     """
 
@@ -33,6 +36,7 @@ class TrainingStorageArgs:
     soft_delete_days: int = 7
     restore_days: int | None = None
     public_network: bool = True
+    queue: bool = False
     protect: bool = False
 
     def __post_init__(self) -> None:
@@ -48,8 +52,20 @@ class TrainingStorageArgs:
         return min(DEFAULT_RESTORE_DAYS, self.soft_delete_days - 1) if self.restore_days is None else self.restore_days
 
 
+@dataclass(frozen=True)
+class WorkerQueue:
+    """A queue with a message for each worker that is needed: its ARM id, its account and name, and its address."""
+
+    id: pulumi.Output[str]
+    account_name: pulumi.Output[str]
+    name: pulumi.Output[str]
+    url: pulumi.Output[str]
+
+
 class TrainingStorage(pulumi.ComponentResource):
     """A storage account with the containers `training` (images, annotation files) and `artifacts` (models, cached features).
+
+    It may have a queue `workers`.
 
     No public blobs, no account keys, no local users, TLS 1.2, encrypted twice. Deleted blobs and former versions are kept for a
     while, so that containers can be restored as they were at a point in time.
@@ -77,7 +93,20 @@ class TrainingStorage(pulumi.ComponentResource):
         self.training_id, self.artifacts_id = training.id, artifacts.id
         self.training_url = pulumi.Output.concat(self.blob_endpoint, training.name)
         self.artifacts_url = pulumi.Output.concat(self.blob_endpoint, artifacts.name)
+        # No annotation of the class: Pulumi takes those for outputs.
+        self.queue: WorkerQueue | None = self._queue(account) if args.queue else None
         self.register_outputs({"trainingUrl": self.training_url, "artifactsUrl": self.artifacts_url})
+
+    def _queue(self, account: storage.StorageAccount) -> WorkerQueue:
+        queue = storage.Queue(
+            f"{self._name}-{WORKERS}",
+            resource_group_name=self._args.place.resource_group_name,
+            account_name=account.name,
+            queue_name=WORKERS,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        endpoint = account.primary_endpoints.apply(lambda endpoints: endpoints.queue.rstrip("/"))
+        return WorkerQueue(queue.id, account.name, queue.name, pulumi.Output.concat(endpoint, "/", queue.name))
 
     def _account(self) -> storage.StorageAccount:
         args = self._args

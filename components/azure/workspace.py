@@ -13,18 +13,26 @@ from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.engine_identity import EngineIdentity
-from vision_customization.components.azure.existing_network import BLOB_ZONE, VISION_ZONE
+from vision_customization.components.azure.existing_network import BLOB_ZONE, QUEUE_ZONE, VISION_ZONE
 from vision_customization.components.azure.key_vault import KeyVault, KeyVaultArgs
 from vision_customization.components.azure.names import AzureNames
 from vision_customization.components.azure.network import PrivateNetwork, PrivateNetworkArgs
 from vision_customization.components.azure.observability import Observability, ObservabilityArgs
 from vision_customization.components.azure.place import Place
-from vision_customization.components.azure.preflight import wanted_actions, wanted_uses
+from vision_customization.components.azure.preflight import actions_of, wanted_uses
 from vision_customization.components.azure.preflight_resource import Preflight
-from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, ImagePuller, RoleGrant, VisionUser
+from vision_customization.components.azure.role_grants import (
+    BlobContributor,
+    BlobReader,
+    ImagePuller,
+    QueueContributor,
+    RoleGrant,
+    VisionUser,
+)
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.safeguards import CostBudget, DataLocks
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
+from vision_customization.components.azure.studio_settings import studio_settings
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
@@ -68,15 +76,19 @@ class AzureWorkspace(pulumi.ComponentResource):
         storage = self._storage()
         vision = self._vision(preflight, storage)
         self.vision_endpoint = vision.endpoint if vision is not None else pulumi.Output.from_input("")
-        database = self._database(network, preflight)
+        identity = self._identity(preflight)
+        database = self._database(network, preflight, identity.principal_id)
         names: list[pulumi.Resource] = []
         if network is not None and args.private_network:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
+        if storage.queue is not None:
+            names.append(self._grant(QueueContributor, "engine-scales", storage.queue.id, identity.principal_id))
+            if network is not None and args.private_network:
+                names.append(network.connect("queue", storage.account_id, "queue", QUEUE_ZONE, after=names[:1]))
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
         observability.alert(self._names.worker, args.alert_emails)
 
-        identity = self._identity(preflight)
         reads, writes = self._roles(storage, vision, identity.principal_id)
         if args.studio_labelling:
             self._adder(group_id, storage, identity.principal_id)
@@ -158,18 +170,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             object_id=self._client.object_id,
             resource_group=group,
             existing_group=args.resource_group is not None,
-            actions=wanted_actions(
-                group=args.resource_group is None,
-                logs=args.log_workspace is None,
-                identity=args.identity is None,
-                networks=args.network.actions(private=args.private_network, vault=args.key_vault) if args.has_network else (),
-                defines_role=args.studio_labelling,
-                vision=args.vision == "account",
-                jobs=args.engine.workers == "job",
-                key_vault=args.key_vault,
-                locks=args.locks,
-                budget=args.monthly_budget is not None,
-            ),
+            actions=actions_of(args),
             uses=wanted_uses(args),
             vision_account=self._names.vision_account if args.vision == "account" else None,
             vision_location=args.vision_region,
@@ -259,12 +260,15 @@ class AzureWorkspace(pulumi.ComponentResource):
                 soft_delete_days=self._args.soft_delete_days,
                 restore_days=self._args.restore_days,
                 public_network=not self._args.private_network,
+                queue=self._args.has_queue,
                 protect=self._args.protect,
             ),
             self._child,
         )
 
-    def _database(self, network: PrivateNetwork | None, preflight: Preflight) -> EngineDatabase:
+    def _database(
+        self, network: PrivateNetwork | None, preflight: Preflight, principal_id: pulumi.Output[str]
+    ) -> EngineDatabase:
         return EngineDatabase(
             f"{self._name}-database",
             EngineDatabaseArgs(
@@ -274,6 +278,9 @@ class AzureWorkspace(pulumi.ComponentResource):
                 storage_gb=preflight.storage_gb,
                 subnet_id=network.database_subnet_id if network else None,
                 zone_id=network.database_zone_id if network else None,
+                tenant_id=self._client.tenant_id,
+                administrator_name=self._names.database_administrator,
+                principal_id=principal_id,
                 protect=self._args.protect,
             ),
             self._child,
@@ -350,18 +357,6 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._assignments.append(grant)
         return grant
 
-    def _studio(self) -> dict[str, pulumi.Input[str]]:
-        """The engine's settings of its web pages."""
-        if not self._args.studio:
-            return {}
-        if self._args.studio_client_id is None:
-            return {"VISION_ENGINE_STUDIO": "true"}
-        return {
-            "VISION_ENGINE_STUDIO": "true",
-            "VISION_ENGINE_ENTRA_TENANT": self._client.tenant_id,
-            "VISION_ENGINE_STUDIO_CLIENT_ID": self._args.studio_client_id,
-        }
-
     def _engine(
         self,
         network: PrivateNetwork | None,
@@ -387,11 +382,15 @@ class AzureWorkspace(pulumi.ComponentResource):
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
+        by_token: dict[str, pulumi.Input[str]] = {}
+        if database.grant is not None:
+            by_token = {"VISION_ENGINE_DATABASE_LOGIN": "entra", "VISION_ENGINE_DATABASE_URL": database.url}
+        queue = storage.queue
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
         secrets: dict[str, pulumi.Input[str]] = {
             "VISION_ENGINE_KEYS": key.value,
-            "VISION_ENGINE_DATABASE_URL": database.url,
+            **({} if by_token else {"VISION_ENGINE_DATABASE_URL": database.url}),
             "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
         }
         vault = self._vault(secrets, network, observability, identity)
@@ -411,12 +410,14 @@ class AzureWorkspace(pulumi.ComponentResource):
                     "AZURE_CLIENT_ID": identity.client_id,
                     "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                     "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
+                    **({"VISION_ENGINE_WORKER_QUEUE": queue.url} if queue is not None else {}),
+                    **by_token,
                     **({"VISION_ENGINE_VISION_ENDPOINT": vision.endpoint} if vision is not None else {}),
                     "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat(
                         "https://", self._names.engine, ".", environment.default_domain
                     ),
                     **({"VISION_ENGINE_CUSTOM_VISION": "true"} if self._args.custom_vision else {}),
-                    **self._studio(),
+                    **studio_settings(self._args, self._client.tenant_id),
                     **novel_sample_settings(self._args.novel_samples, self._args.novel_sample_days),
                 },
                 # Workers add nothing there, and keep their revision when this changes.
@@ -424,6 +425,8 @@ class AzureWorkspace(pulumi.ComponentResource):
                 secrets=secrets,
                 secret_urls=vault.urls if vault else {},
                 readable_minutes=self._args.role_timeout_minutes,
+                grant=database.grant,
+                queue=queue,
                 size=self._args.engine,
             ),
             # A name that is looked up before it exists stays unresolved for a while.

@@ -14,18 +14,35 @@ from vision_customization.engine.store import database_login  # noqa: F401 - it 
 from vision_customization.engine.store.database import unreachable
 
 _PRINCIPALS_DATABASE = "postgres"
+_LOCK = 0x766973726F6C  # "visrol": an arbitrary number, the same for every engine
+
+_LETS_MAKE_TABLES = (
+    "GRANT CONNECT, CREATE ON DATABASE {database} TO {role}",
+    "GRANT USAGE, CREATE ON SCHEMA public TO {role}",
+)
+_TAKES_OVER = (
+    "REVOKE {role} FROM {former}",  # of the last time: two roles can't be members of each other
+    "GRANT {former}, {role} TO CURRENT_USER",
+    "GRANT {former} TO {role}",
+    *_LETS_MAKE_TABLES,
+    "REASSIGN OWNED BY {former} TO {role}",
+    "REVOKE {former} FROM {role}",
+    "GRANT {role} TO {former}",
+    "REVOKE {former}, {role} FROM CURRENT_USER",
+)
 
 
 class GrantFailed(EngineError):
     """The role can't be made, or can't be the engine's."""
 
 
-def grant(settings: Settings, role: str, principal_id: str) -> list[str]:
+def grant(settings: Settings, role: str, principal_id: str, former: str | None = None) -> list[str]:
     """Let an identity log in as `role`, and let the role make and own tables. Doing it twice has no further effect.
 
     Args:
         settings: their database is the engine's, and they log in as the server's Entra administrator.
         principal_id: object id (GUID) of the identity in Microsoft Entra.
+        former: a role whose tables, and all else that it owns in the database, become those of `role`.
 
     Returns: a line for each step.
 
@@ -39,21 +56,16 @@ def grant(settings: Settings, role: str, principal_id: str) -> list[str]:
         )
     database = make_url(settings.database_url).database or ""
     try:
-        with _connected(settings, _PRINCIPALS_DATABASE) as connection:
-            made = _principal(connection, role, principal_id)
-            _check_no_administrator(connection, role)
-        with _connected(settings, database) as connection:
-            _check_tables(connection, role)
-            for statement in (
-                sql.SQL("GRANT CONNECT, CREATE ON DATABASE {} TO {}").format(sql.Identifier(database), sql.Identifier(role)),
-                sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(sql.Identifier(role)),
-            ):
-                _run(connection, statement)
+        with _connected(settings, _PRINCIPALS_DATABASE) as principals, _connected(settings, database) as connection:
+            principals.exec_driver_sql("SELECT pg_advisory_lock(%s)", (_LOCK,))  # replicas start at the same time
+            made = _principal(principals, role, principal_id)
+            _check_no_administrator(principals, role)
+            given = _give(connection, database, role, former)
     except OperationalError as error:
         raise SettingsError(unreachable(error)) from None
     except DBAPIError as error:
         raise GrantFailed(_reason(error, role)) from None
-    return [made, f"The role '{role}' may make tables in the database '{database}'."]
+    return [made, *given]
 
 
 def _connected(settings: Settings, database: str) -> Connection:
@@ -93,14 +105,46 @@ def _check_no_administrator(connection: Connection, role: str) -> None:
         )
 
 
-def _check_tables(connection: Connection, role: str) -> None:
-    query = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.alembic_version')"
-    owner = connection.exec_driver_sql(query).scalar()
-    if owner not in (None, role):
+def _give(connection: Connection, database: str, role: str, former: str | None) -> list[str]:
+    """Let the role make tables, and make what `former` owns in the database its own, in one transaction.
+
+    `former` becomes a member of the role, so that an engine that logs in as it again has its tables. To hand them over, the
+    administrator must be a member of both roles, and the new owner of the former one. PostgreSQL lets it make them members
+    since it manages roles; on Azure, also of roles that are administrators themselves ("Improved control for azure_pg_admin" in
+    https://learn.microsoft.com/azure/postgresql/security/security-access-control).
+    """
+    owner = _owner_of_tables(connection)
+    if owner not in (None, role, former):
         raise GrantFailed(
             f"The engine's tables belong to the role '{owner}', so '{role}' could not migrate them. "
-            f'Hand them over as \'{owner}\': REASSIGN OWNED BY "{owner}" TO "{role}". Then run this command again.'
+            f"Take them over by running this command again with --from '{owner}'."
         )
+    takes = former not in (None, role) and _owns_anything(connection, former)
+    names = {"database": sql.Identifier(database), "role": sql.Identifier(role), "former": sql.Identifier(former or role)}
+    statements = _TAKES_OVER if takes else () if _may_make_tables(connection, database, role) else _LETS_MAKE_TABLES
+    for statement in ("BEGIN", *statements, "COMMIT"):
+        _run(connection, sql.SQL(statement).format(**names))
+    taken = [f"The role '{role}' owns what the role '{former}' owned in the database '{database}'."] if takes else []
+    return [*taken, f"The role '{role}' may make tables in the database '{database}'."]
+
+
+def _owns_anything(connection: Connection, role: str | None) -> bool:
+    query = "SELECT EXISTS (SELECT 1 FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner WHERE rolname = %s)"
+    return bool(connection.exec_driver_sql(query, (role,)).scalar())
+
+
+def _may_make_tables(connection: Connection, database: str, role: str) -> bool:
+    query = (
+        "SELECT has_database_privilege(%s, %s, 'CONNECT') AND has_database_privilege(%s, %s, 'CREATE')"
+        " AND has_schema_privilege(%s, 'public', 'CREATE')"
+    )
+    return bool(connection.exec_driver_sql(query, (role, database, role, database, role)).scalar())
+
+
+def _owner_of_tables(connection: Connection) -> str | None:
+    query = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.alembic_version')"
+    owner: str | None = connection.exec_driver_sql(query).scalar()
+    return owner
 
 
 def _run(connection: Connection, statement: sql.Composed) -> None:
@@ -115,7 +159,7 @@ def _reason(error: DBAPIError, role: str) -> str:
         )
     if isinstance(error.orig, errors.InsufficientPrivilege):
         return (
-            f"The role of database_url may not make the role '{role}': it is not the server's Entra administrator. "
-            "Log in as that administrator."
+            f"The role of database_url may not make the role '{role}', or give it what others own: it is not the server's "
+            f"Entra administrator ({str(error.orig).splitlines()[0]}). Log in as that administrator."
         )
     return f"The server refused the role '{role}': {str(error.orig).splitlines()[0]}"

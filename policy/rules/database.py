@@ -9,6 +9,7 @@ from .rule import UNKNOWN, Resource, Rule, Settings, expect, texts_in
 
 SERVER = "azure-native:dbforpostgresql:Server"
 DATABASE = "azure-native:dbforpostgresql:Database"
+ADMINISTRATOR = "azure-native:dbforpostgresql:AdministratorsMicrosoftEntra"
 FIREWALL_RULE = "azure-native:dbforpostgresql:FirewallRule"
 CONFIGURATION = "azure-native:dbforpostgresql:Configuration"
 CONTAINER_APP, JOB = "azure-native:app:ContainerApp", "azure-native:app:Job"
@@ -46,6 +47,11 @@ def opens_nothing(resource: Resource, _settings: Settings) -> Iterator[str]:
         yield "it opens the database to every service in Azure, also to those of other customers"
     else:
         yield f"it opens {'some addresses' if UNKNOWN in (start, end) else f'{start} to {end}'}"
+
+
+def takes_tokens_alone(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "authConfig.passwordAuth", "Disabled")
+    yield from expect(resource, "authConfig.activeDirectoryAuth", "Enabled")
 
 
 def has_a_standby(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -87,6 +93,15 @@ RULES = (
         fix="Move the data to a server in a subnet, and remove `database.access: azureServices`.",
         types=(FIREWALL_RULE,),
         check=opens_nothing,
+    ),
+    Rule(
+        name="database-entra-only",
+        says="The database takes tokens of Microsoft Entra, and no passwords.",
+        why="A password is in the stack's state and in the apps' secrets, names nobody, and works until somebody changes it. "
+        "That of the engine would also be the server's administrator's.",
+        fix="Set `azure.database.login: entra` for the stack (the default).",
+        types=(SERVER,),
+        check=takes_tokens_alone,
     ),
     Rule(
         name="database-disk-grows",

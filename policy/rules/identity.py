@@ -32,6 +32,7 @@ class Role:
 _CONTAINER = re.compile(
     r"/providers/Microsoft\.Storage/storageAccounts/[^/]+/blobServices/default/containers/[^/]+$", re.IGNORECASE
 )
+_QUEUE = re.compile(r"/providers/Microsoft\.Storage/storageAccounts/[^/]+/queueServices/default/queues/[^/]+$", re.IGNORECASE)
 _GROUP = re.compile(r"^/subscriptions/[^/]+/resourceGroups/[^/]+$", re.IGNORECASE)
 _REGISTRY = re.compile(r"/providers/Microsoft\.ContainerRegistry/registries/[^/]+$", re.IGNORECASE)
 _VAULT = re.compile(r"/providers/Microsoft\.KeyVault/vaults/[^/]+$", re.IGNORECASE)
@@ -40,6 +41,7 @@ _VISION = re.compile(r"/providers/Microsoft\.CognitiveServices/accounts/[^/]+$",
 ROLES = {
     "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": Role("Storage Blob Data Reader", "a blob container", _CONTAINER),
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": Role("Storage Blob Data Contributor", "a blob container", _CONTAINER),
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": Role("Storage Queue Data Contributor", "a queue", _QUEUE),
     "a97b65f3-24c7-4388-baec-2e87135dc908": Role("Cognitive Services User", "the Vision account", _VISION),
     "4633458b-17de-408a-b874-0445c86b69e6": Role("Key Vault Secrets User", "the Key Vault", _VAULT),
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": Role("AcrPull", "a container registry", _REGISTRY),
@@ -143,7 +145,8 @@ RULES = (
         name="role-needed",
         says="Only the roles that the project needs are assigned.",
         why="Owner or Contributor would also work, but allow everything else, too.",
-        fix="Assign Storage Blob Data Reader or Contributor, Cognitive Services User, AcrPull, or BlobAdder's own role.",
+        fix="Assign Storage Blob Data Reader or Contributor, Storage Queue Data Contributor, Cognitive Services User, AcrPull, "
+        "or BlobAdder's own role.",
         types=(ROLE_ASSIGNMENT,),
         check=is_needed,
     ),
@@ -157,9 +160,9 @@ RULES = (
     ),
     Rule(
         name="role-least-scope",
-        says="A role is assigned on the container, the Vision account or the registry itself, not on its parent.",
+        says="A role is assigned on the container, the queue, the Vision account or the registry itself, not on its parent.",
         why="A role on the account, resource group or subscription also applies to everything else in it, now and later.",
-        fix="Set `scope` to the id of the container (the Vision account, the registry) itself.",
+        fix="Set `scope` to the id of the container (the queue, the Vision account, the registry) itself.",
         types=(ROLE_ASSIGNMENT,),
         check=has_least_scope,
     ),

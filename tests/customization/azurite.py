@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -27,16 +28,29 @@ class Azurite:
         return f"{self.url}/{ACCOUNT}/{name}"
 
 
+def program(service: str) -> list[str]:
+    """The command of a service of Azurite, `blob` or `queue`; the launcher of the first names the files of both."""
+    assert PROGRAM is not None
+    if service == "blob":
+        return [PROGRAM]
+    _, node, script, *_ = shlex.split(Path(PROGRAM).read_text().splitlines()[-1])
+    return [node, str(Path(script).parents[1] / service / "main.js")]
+
+
 @contextlib.contextmanager
 def azurite(
-    folder: Path, *, account: str = ACCOUNT, key: str = ACCOUNT_KEY, certificate: tuple[Path, Path] | None = None
+    folder: Path,
+    *,
+    account: str = ACCOUNT,
+    key: str = ACCOUNT_KEY,
+    certificate: tuple[Path, Path] | None = None,
+    service: str = "blob",
 ) -> Iterator[Azurite]:
     """With `certificate` (files of it and of its key in PEM) over https, and with bearer tokens beside the key."""
-    assert PROGRAM is not None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [PROGRAM, "--silent", "--skipApiVersionCheck", "--location", str(folder), "--blobPort", str(port)]
+    command = [*program(service), "--silent", "--skipApiVersionCheck", "--location", str(folder), f"--{service}Port", str(port)]
     if certificate is not None:
         command += ["--oauth", "basic", "--cert", str(certificate[0]), "--key", str(certificate[1])]
     environ = {**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}

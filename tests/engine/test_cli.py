@@ -35,6 +35,7 @@ SHOWN = {
     "data_dir": "FOLDER",
     "database_url": "URL",
     "database_login": "[password|entra]",
+    "worker_queue": "URL",
     "objects_url": "URL",
     "allowed_hosts": "HOST,…",
     "identity_hosts": "HOST,…",

@@ -97,6 +97,8 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("database-tls", APP, "configuration.secrets.0.value", "postgresql+psycopg://h/d?sslmode=prefer", "URL without sslmode="),
     ("database-tls", APP, "configuration.secrets.0.value", "postgresql+psycopg://h/d?sslmode=require", "URL without sslmode="),
     ("database-backups", SERVER, "backup", {}, "backupRetentionDays is not set; it must be 7 or more"),
+    ("database-entra-only", SERVER, "authConfig.passwordAuth", "Enabled", "passwordAuth is 'Enabled'; it must be 'Disabled'"),
+    ("database-entra-only", SERVER, "authConfig.activeDirectoryAuth", None, "activeDirectoryAuth is not set; it must be"),
     ("database-disk-grows", SERVER, "storage.autoGrow", "Disabled", "storage.autoGrow is 'Disabled'; it must be 'Enabled'"),
     (
         "database-standby",

@@ -44,6 +44,7 @@ from vision_customization.engine.jobs.queue import (
     system_database_url,
 )
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS
+from vision_customization.engine.jobs.wanted_workers import WantedWorkers
 from vision_customization.engine.jobs.workflows import declare_workflows
 from vision_customization.engine.learning import FeatureExtractor
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
@@ -116,6 +117,7 @@ class Worker:
         self._makes_thumbnails = thumbnails
         self._sweeps = DailySweeps(self._objects, self._thumbnails, Samples(settings, self._store, self._objects))
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
+        self._wanted = WantedWorkers.open(settings, self.wakeups)
         self._content_checks = ContentChecks(self._store, self._reader, self._queue, contents_folder(settings))
 
     def start(self) -> None:
@@ -168,6 +170,8 @@ class Worker:
         except ObjectsUnavailable as error:  # a new role takes minutes, and a job waits for it by itself
             _log.warning("worker %s deletes no leftovers: %s", self.name, error)
         self._sweeps.start()
+        if self._wanted is not None:
+            self._wanted.start()
         self._last_busy = time.monotonic()
         _log.info("worker %s takes jobs", self.name)
 
@@ -201,6 +205,8 @@ class Worker:
             return False
         if ended:
             _log.info("worker %s has no more to do: it took %s", self.name, self._one_job.job or "no job")
+            if self._wanted is not None:  # else the platform would start another worker for it
+                self._wanted.stop()
         return ended
 
     def _running(self) -> list[str]:
@@ -216,6 +222,8 @@ class Worker:
     def stop(self) -> None:
         DBOS.destroy(destroy_registry=True)
         self._sweeps.stop()
+        if self._wanted is not None:
+            self._wanted.stop()
         self._queue.close()
         self._reader.close()
         self._objects.close()

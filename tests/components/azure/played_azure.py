@@ -7,7 +7,10 @@ from pulumi.runtime import mocks
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 OUTPUTS: dict[str, Any] = {
-    "primaryEndpoints": {"blob": "https://account.blob.core.windows.net/"},
+    "primaryEndpoints": {
+        "blob": "https://account.blob.core.windows.net/",
+        "queue": "https://account.queue.core.windows.net/",
+    },
     "identity": {"type": "SystemAssigned", "principalId": "principal-1", "tenantId": "tenant-1"},
     "principalId": "principal-2",
     "clientId": "client-2",

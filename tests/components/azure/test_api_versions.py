@@ -13,7 +13,6 @@ PREVIEWS = {
     "app:Job": "2025-02-02-preview",
     "app:ManagedEnvironment": "2025-02-02-preview",
     "authorization:RoleDefinition": "2022-05-01-preview",
-    "dbforpostgresql:Administrator": "2025-01-01-preview",
     "monitor:ActionGroup": "2024-10-01-preview",
     "monitor:DiagnosticSetting": "2021-05-01-preview",
     "monitor:ScheduledQueryRule": "2025-01-01-preview",

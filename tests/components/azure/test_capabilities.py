@@ -205,7 +205,9 @@ def check(wanted: DatabaseSize) -> Found:
     return check_capabilities("a-token", SERVER_ID, "East US", wanted)
 
 
-def server(mode: str = "Disabled", storage_gb: int = 64, subnet: str | None = "/subnets/database") -> Answer:
+def server(
+    mode: str = "Disabled", storage_gb: int = 64, subnet: str | None = "/subnets/database", passwords: str = "Disabled"
+) -> Answer:
     return Answer(
         200,
         {
@@ -214,6 +216,7 @@ def server(mode: str = "Disabled", storage_gb: int = 64, subnet: str | None = "/
                 "highAvailability": {"mode": mode},
                 "storage": {"storageSizeGB": storage_gb},
                 "network": {"publicNetworkAccess": "Disabled", "delegatedSubnetResourceId": subnet},
+                "authConfig": {"passwordAuth": passwords},
             },
         },
     )
@@ -236,6 +239,13 @@ def test_a_server_is_asked_about_what_changes(monkeypatch: pytest.MonkeyPatch) -
     assert azure.asked[-1] == f"{SERVER_ID}/capabilities"
     with pytest.raises(NotOffered, match="ZoneRedundant"):
         check(ZONE_REDUNDANT)
+
+
+def test_the_end_of_a_servers_password_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    Azure(monkeypatch, server=server(passwords="Enabled"))
+    (warning,) = check(LARGE).warnings
+    assert "the engine does not answer for some minutes. Set azure.database.login to 'password' to leave it" in warning
+    assert check(size(login="password")).warnings == ()
 
 
 def test_a_larger_disk_than_it_has_can_be_declared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,10 @@ from tests.components.azure.played_engine import Engine
 from tests.stacks.azure.container_spec import AppSpec, JobSpec
 from tests.stacks.azure.requirements import check_requirements
 from vision_customization.components.azure.args import EngineSize
+from vision_customization.components.azure.database import DatabaseGrant
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.storage import WorkerQueue
 from vision_customization.contract.workers_query import WORKERS_QUERY
 
 SECRETS = {"VISION_ENGINE_KEYS": "one", "VISION_ENGINE_DATABASE_URL": "postgresql://vision:two@db/vision"}
@@ -53,6 +55,40 @@ def test_liveness_does_not_ask_the_database(engine: Engine) -> None:
         "api": {"Startup": "/livez", "Liveness": "/livez", "Readiness": "/healthz"},
         "worker": {"Startup": "/healthz", "Liveness": "/livez"},
     }
+
+
+def test_the_administrators_identity_is_that_of_the_init_container_alone(engine: Engine) -> None:
+    grant = DatabaseGrant(
+        pulumi.Output.from_input("/identities/database"),
+        ["database", "grant"],
+        {"AZURE_CLIENT_ID": "database-client", "VISION_ENGINE_DATABASE_URL": "postgresql://vision-database@db/vision"},
+    )
+    apps = declared(engine, grant=grant)
+    assert apps["api"]["identity"]["userAssignedIdentities"] == ["/identities/engine", "/identities/database"]
+    assert apps["api"]["configuration"]["value"]["identitySettings"] == [
+        {"identity": "/identities/database", "lifecycle": "Init"}
+    ]
+    (init,) = apps["api"]["template"]["initContainers"]
+    assert (init["image"], init["args"]) == ("registry/engine@sha256:0", ["database", "grant"])
+    assert {"name": "AZURE_CLIENT_ID", "value": "database-client"} in init["env"]
+    assert "database-client" not in str(apps["api"]["template"]["containers"])
+    assert apps["worker"]["identity"]["userAssignedIdentities"] == ["/identities/engine"]
+    assert "identitySettings" not in apps["worker"]["configuration"]["value"]
+
+
+def test_the_rule_of_the_workers(engine: Engine) -> None:
+    """By the database's password, by a queue as the engine's identity, or none for a fixed number of workers."""
+    (rule,) = declared(engine)["worker"]["template"]["scale"]["rules"]
+    assert rule["custom"]["auth"] == [{"secretRef": "database-url", "triggerParameter": "connection"}]
+    queue = WorkerQueue(*map(pulumi.Output.from_input, ("/queues/workers", "account", "workers", "https://q/workers")))
+    (rule,) = declared(engine, queue=queue)["worker"]["template"]["scale"]["rules"]
+    identity = "/identities/engine"
+    assert rule == {
+        "name": "jobs",
+        "azureQueue": {"accountName": "account", "queueName": "workers", "queueLength": 1, "identity": identity},
+    }
+    fixed = declared(engine, size=EngineSize(min_workers=1, max_workers=1))["worker"]["template"]["scale"]
+    assert fixed == {"minReplicas": 1, "maxReplicas": 1}
 
 
 def environments(engine: Engine, secrets: dict[str, Any]) -> list[list[dict[str, str]]]:

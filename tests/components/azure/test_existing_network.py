@@ -11,6 +11,7 @@ GROUP = "/subscriptions/sub-1/resourceGroups/hub/providers/Microsoft.Network"
 NETWORK = f"{GROUP}/virtualNetworks/spoke"
 SUBNET = f"{NETWORK}/subnets"
 ZONE = f"{GROUP}/privateDnsZones"
+ENDPOINTS = ("blob", "vision")
 
 
 def problems(private: bool = True, route_table: str | None = None, **existing: Any) -> list[str]:  # noqa: ANN401
@@ -57,9 +58,9 @@ def test_what_can_not(given: dict[str, Any], says: str) -> None:
 def test_what_the_deployer_must_be_allowed_to_do() -> None:
     """Only for what is made, and for what is used."""
     alone = NetworkOptions()
-    assert alone.uses(private=True) == []
+    assert alone.uses(ENDPOINTS) == []
     made = ["virtualNetworks/write", "networkSecurityGroups/write", "privateDnsZones/write"]
-    assert alone.actions(private=False) == [f"Microsoft.Network/{action}" for action in made]
+    assert alone.actions() == [f"Microsoft.Network/{action}" for action in made]
     given = {
         **{f"{what}_subnet": f"{SUBNET}/{what}" for what in ("apps", "database", "endpoints")},
         "blob_zone": f"{ZONE}/privatelink.blob.core.windows.net",
@@ -68,8 +69,8 @@ def test_what_the_deployer_must_be_allowed_to_do() -> None:
         "apps_zone": f"{ZONE}/eastus.azurecontainerapps.io",
     }
     theirs = NetworkOptions(ExistingNetwork(**given))
-    assert theirs.actions(private=True) == ["Microsoft.Network/privateEndpoints/write"]
-    uses = {use.resource_id.rpartition("/")[2]: use for use in theirs.uses(private=True)}
+    assert theirs.actions(ENDPOINTS) == ["Microsoft.Network/privateEndpoints/write"]
+    uses = {use.resource_id.rpartition("/")[2]: use for use in theirs.uses(ENDPOINTS)}
     assert set(uses) == {
         "apps",
         "database",
@@ -80,14 +81,14 @@ def test_what_the_deployer_must_be_allowed_to_do() -> None:
     assert uses["eastus.azurecontainerapps.io"].actions == ["Microsoft.Network/privateDnsZones/A/write"]
     assert uses["eastus.azurecontainerapps.io"].role == "Private DNS Zone Contributor"
     # A vault's zone is needed with a vault alone.
-    assert "Microsoft.Network/privateDnsZones/write" in theirs.actions(private=True, vault=True)
+    assert "Microsoft.Network/privateDnsZones/write" in theirs.actions((*ENDPOINTS, "vault"))
     vault = f"{ZONE}/privatelink.vaultcore.azure.net"
     theirs = NetworkOptions(ExistingNetwork(**given, vault_zone=vault))
-    assert theirs.actions(private=True, vault=True) == ["Microsoft.Network/privateEndpoints/write"]
-    assert {use.resource_id for use in theirs.uses(private=True, vault=True)} == {*given.values(), vault}
-    assert {use.resource_id for use in theirs.uses(private=True)} == {*given.values()}
+    assert theirs.actions((*ENDPOINTS, "vault")) == ["Microsoft.Network/privateEndpoints/write"]
+    assert {use.resource_id for use in theirs.uses((*ENDPOINTS, "vault"))} == {*given.values(), vault}
+    assert {use.resource_id for use in theirs.uses(ENDPOINTS)} == {*given.values()}
     some = NetworkOptions(ExistingNetwork(virtual_network=NETWORK, blob_zone=given["blob_zone"], link_zones=True))
-    uses = {use.resource_id.rpartition("/")[2]: use for use in some.uses(private=True)}
+    uses = {use.resource_id.rpartition("/")[2]: use for use in some.uses(ENDPOINTS)}
     assert [action.removeprefix("Microsoft.Network/") for action in uses["spoke"].actions] == [
         "virtualNetworks/subnets/write",
         "virtualNetworks/join/action",

@@ -13,6 +13,7 @@ from vision_customization.components.azure.preflight import (
     DEFINE_ROLES,
     MAKE_BUDGETS,
     MAKE_GROUP,
+    MAKE_IDENTITY,
     MAKE_LOCKS,
     MAKE_RESOURCES,
     Caller,
@@ -116,6 +117,15 @@ def test_networks_are_asked_about_where_they_are_made() -> None:
     check_caller(asked, CALLER, "vision-dev", wanted_actions(), existing=False)
     with pytest.raises(NotAllowed, match=NETWORKS[0]):
         check_caller(asked, CALLER, "vision-dev", wanted_actions(networks=NETWORKS), existing=False)
+
+
+def test_an_administrator_of_the_database_is_asked_about_where_it_is_made() -> None:
+    asked = client(group=[permission(*MAKE_RESOURCES, ASSIGN_ROLES)])
+    with pytest.raises(NotAllowed, match=r"Microsoft\.DBforPostgreSQL/flexibleServers/administrators/write"):
+        check_caller(asked, CALLER, "vision-dev", wanted_actions(entra_login=True), existing=False)
+    # It is an identity, too, also if that of the engine exists.
+    assert MAKE_IDENTITY not in wanted_actions(identity=False)
+    assert MAKE_IDENTITY in wanted_actions(identity=False, entra_login=True)
 
 
 @pytest.mark.parametrize(

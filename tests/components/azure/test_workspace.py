@@ -55,11 +55,10 @@ def test_a_program_declares_it_with_mocks(azure: Azure) -> None:
 def test_what_is_there_already_is_not_made(azure: Azure) -> None:
     given = {"resource_group": Existing("contoso-rg"), "log_workspace": Existing(LOGS), "identity": Existing(IDENTITY)}
     declare(**given)
-    assert not types(azure) & {
-        "resources:ResourceGroup",
-        "operationalinsights:Workspace",
-        "managedidentity:UserAssignedIdentity",
-    }
+    assert not types(azure) & {"resources:ResourceGroup", "operationalinsights:Workspace"}
+    # The database's administrator is nobody else's.
+    identity = "managedidentity:UserAssignedIdentity"
+    assert [name for made, name, _ in azure.made if made == identity] == ["vision-database-administrator"]
 
 
 def exports(**args: Any) -> dict[str, Any]:  # noqa: ANN401

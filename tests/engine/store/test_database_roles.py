@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from click.testing import CliRunner
 from psycopg import sql
 
 from tests.postgresql import NOT_INSTALLED, PostgreSQL, binaries, running_postgresql
+from tests.stacks.azure.entra_roles import azure_functions
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.cli import main
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import Store, database_roles
 
 pytestmark = pytest.mark.postgresql
 
@@ -21,32 +24,17 @@ ROLE = "vision-engine"
 ADMINISTRATOR = "vision-database"
 PRINCIPAL = "6c1d2fb0-8a5e-4f5c-9d4c-0a8f3ab3c001"
 
-AZURE_FUNCTIONS = (
-    "CREATE ROLE azure_pg_admin NOLOGIN",
-    "CREATE TABLE public.principals (role name, kind text, object_id text, tenant_id text, is_mfa integer, is_admin integer)",
-    """CREATE FUNCTION pg_catalog.pgaadauth_list_principals(only_admins boolean)
-    RETURNS TABLE (rolename name, principaltype text, objectid text, tenantid text, ismfa integer, isadmin integer)
-    LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM public.principals WHERE is_admin = 1 OR NOT only_admins'""",
-    """CREATE FUNCTION pg_catalog.pgaadauth_create_principal_with_oid(
-        role text, object_id text, kind text, is_admin boolean, is_mfa boolean)
-    RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
-        EXECUTE format('CREATE ROLE %I LOGIN PASSWORD %L', role, object_id);
-        INSERT INTO public.principals VALUES (role, kind, object_id, '', is_mfa::integer, is_admin::integer);
-        RETURN 'Created role for "' || role || '"';
-    END $$""",
-    "REVOKE EXECUTE ON FUNCTION pg_catalog.pgaadauth_create_principal_with_oid FROM PUBLIC",
-    "GRANT EXECUTE ON FUNCTION pg_catalog.pgaadauth_create_principal_with_oid TO azure_pg_admin",
-)
-"""What Azure's server has beside PostgreSQL, as far as it is documented: the password of a role is its identity's object id."""
-
 
 @pytest.fixture
 def server() -> Iterator[PostgreSQL]:
-    """A server as Azure makes it: the administrator is not a superuser, and owns neither the database nor its schema public."""
+    """A server as Azure makes it; the password of a role is its principal's object id.
+
+    The administrator is not a superuser, and owns neither the database nor its schema public.
+    """
     if binaries() is None:
         pytest.skip(NOT_INSTALLED)
     with tempfile.TemporaryDirectory(prefix="postgresql-") as folder, running_postgresql(Path(folder)) as server:
-        server.execute("SET allow_system_table_mods = on; " + "; ".join(AZURE_FUNCTIONS))
+        server.execute(azure_functions("CREATE ROLE %1$I LOGIN PASSWORD %2$L"))
         server.create_user(ADMINISTRATOR, "token")
         server.execute(f'ALTER ROLE "{ADMINISTRATOR}" CREATEROLE CREATEDB')
         server.execute(f'GRANT azure_pg_admin TO "{ADMINISTRATOR}"')
@@ -55,10 +43,12 @@ def server() -> Iterator[PostgreSQL]:
         yield server
 
 
-def grant(server: PostgreSQL, role: str = ROLE, principal: str = PRINCIPAL, user: str = ADMINISTRATOR) -> tuple[int, str]:
+def grant(
+    server: PostgreSQL, *more: str, role: str = ROLE, principal: str = PRINCIPAL, user: str = ADMINISTRATOR
+) -> tuple[int, str]:
     url = server.url("vision", user, "token")
     environment = {"VISION_ENGINE_DATABASE_URL": url}
-    result = CliRunner().invoke(main, ["database", "grant", "--role", role, "--principal", principal], env=environment)
+    result = CliRunner().invoke(main, ["database", "grant", "--role", role, "--principal", principal, *more], env=environment)
     assert "token" not in result.output.replace("tokens", "")
     return result.exit_code, result.output
 
@@ -81,6 +71,58 @@ def test_the_engine_works_as_that_role_and_is_no_administrator(server: PostgreSQ
     status, said = grant(server)
     assert status == 0
     assert f"is that of the identity {PRINCIPAL} already" in said
+
+
+PASSWORD_ROLE = "vision"
+
+
+@pytest.mark.parametrize("owns_database", [True, False])
+def test_the_tables_of_a_password_are_handed_over(server: PostgreSQL, tmp_path: Path, owns_database: bool) -> None:
+    """They and those of DBOS are of the server's administrator with a password, as in a stack with `login: password`."""
+    server.create_user(PASSWORD_ROLE, "password")
+    server.execute(f'ALTER ROLE "{PASSWORD_ROLE}" CREATEROLE CREATEDB')
+    server.execute(f'GRANT azure_pg_admin TO "{PASSWORD_ROLE}"')
+    if owns_database:
+        server.execute(f'ALTER DATABASE vision OWNER TO "{PASSWORD_ROLE}"')
+    before = Settings(data_dir=tmp_path, database_url=server.url("vision", PASSWORD_ROLE, "password"))
+    with closing(Store.open(before)) as store, JobQueue(before):
+        store.datasets.create("d", AnnotationKind.IMAGE_CLASSIFICATION, ["https://a.blob.core.windows.net/c/t.json"])
+    status, said = grant(server)
+    assert status == 1
+    assert "Take them over by running this command again with --from 'vision'." in said
+    status, said = grant(server, "--from", PASSWORD_ROLE)
+    assert status == 0, said
+    assert f"The role '{ROLE}' owns what the role '{PASSWORD_ROLE}' owned in the database 'vision'." in said
+    owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relkind IN ('r', 'S') AND oid >= 16384"
+    assert server.execute(owners, database="vision") == [(ROLE,)]
+    members = "SELECT member::regrole::text FROM pg_auth_members WHERE roleid::regrole::text LIKE '%vision%'"
+    assert server.execute(members) == [(PASSWORD_ROLE,)], "the administrator is a member of none afterwards"
+    settings = Settings(data_dir=tmp_path, database_url=server.url("vision", ROLE, PRINCIPAL))
+    with closing(Store.open(settings)) as store, JobQueue(settings) as queue:
+        assert [dataset.name for dataset in store.datasets.page(0, 9)] == ["d"]
+        assert queue.running() == []
+        with store.database.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE models ADD COLUMN migrated text")
+    status, said = grant(server, "--from", PASSWORD_ROLE)
+    assert status == 0, said
+    assert "owns what" not in said
+    # Back to the password, and forth again.
+    with closing(Store.open(before)) as store, JobQueue(before):
+        assert [dataset.name for dataset in store.datasets.page(0, 9)] == ["d"]
+        with store.database.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE models DROP COLUMN migrated")
+            connection.exec_driver_sql("CREATE TABLE later (name text)")
+    status, said = grant(server, "--from", PASSWORD_ROLE)
+    assert status == 0, said
+    assert "owns what" in said
+    assert server.execute(owners, database="vision") == [(ROLE,)]
+
+
+def test_replicas_that_start_together_make_one_role(server: PostgreSQL) -> None:
+    settings = Settings(database_url=server.url("vision", ADMINISTRATOR, "token"))
+    with ThreadPoolExecutor(4) as replicas:
+        said = list(replicas.map(lambda _: database_roles.grant(settings, ROLE, PRINCIPAL), range(4)))
+    assert sum("was made for the identity" in lines[0] for lines in said) == 1
 
 
 def test_a_name_may_have_any_characters(server: PostgreSQL) -> None:
@@ -110,7 +152,10 @@ def test_what_is_wrong_is_named(server: PostgreSQL) -> None:
     server.execute("CREATE TABLE alembic_version (version_num text)", database="vision")
     status, said = grant(server)
     assert status == 1
-    assert 'REASSIGN OWNED BY "superuser" TO "vision-engine"' in said
+    assert "Take them over by running this command again with --from 'superuser'." in said
+    status, said = grant(server, "--from", "superuser")
+    assert status == 1
+    assert "it is not the server's Entra administrator (" in said
     server.execute(sql.SQL("DROP FUNCTION pg_catalog.pgaadauth_list_principals"))
     status, said = grant(server)
     assert status == 1

@@ -132,6 +132,7 @@ CATALOG: dict[str, Kind] = {
     "storage:ManagementPolicy": Kind(f"{STORAGE}/managementPolicies/{{managementPolicyName}}"),
     "storage:BlobContainer": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}"),
     "storage:Blob": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}/blobs/{{blobName}}", ("type",)),
+    "storage:Queue": Kind(f"{STORAGE}/queueServices/default/queues/{{queueName}}"),
     "managedidentity:UserAssignedIdentity": Kind(
         f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}"
     ),
@@ -182,6 +183,7 @@ CATALOG: dict[str, Kind] = {
         },
     ),
     "keyvault:Secret": Kind(f"{VAULT}/secrets/{{secretName}}"),
+    "dbforpostgresql:AdministratorsMicrosoftEntra": Kind(f"{POSTGRESQL}/administrators/{{objectId}}"),
     "monitor:DiagnosticSetting": Kind("{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}"),
     "monitor:ActionGroup": Kind(f"{GROUP}/providers/Microsoft.Insights/actionGroups/{{actionGroupName}}", is_global=True),
     "monitor:ScheduledQueryRule": Kind(
@@ -234,8 +236,8 @@ def parent_of(resource_id: str) -> str | None:
     if len(segments) <= 3:
         return above
     parent = "/".join(segments[:-2])
-    if parent.endswith("/blobServices/default"):
-        parent = parent.removesuffix("/blobServices/default")
+    for service in ("blobServices", "queueServices"):
+        parent = parent.removesuffix(f"/{service}/default")
     return f"{above}/providers/{parent}"
 
 

@@ -4,19 +4,17 @@ import contextlib
 import http.client
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from tests.stacks.azure.authority import Authority
-from tests.stacks.azure.container_process import Replica, platform_environment, start, system_identity
+from tests.stacks.azure.container_process import Replica, platform_environment, run_to_its_end, start, system_identity
 from tests.stacks.azure.container_spec import AppSpec, Probe
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
 from tests.stacks.azure.identity import IdentityEndpoint, Place
-from tests.stacks.azure.scale_rule import queue_length
+from tests.stacks.azure.scale_rule import ScalerFailed, ScaleRule
 from tests.stacks.azure.world import WorldFailure
 from vision_customization.components.local.process import last_lines
 
@@ -38,6 +36,8 @@ class Revision:
     spec: AppSpec
     folder: Path
     environment: Mapping[str, str]
+    init_environment: Mapping[str, str]
+    count: Callable[[ScaleRule], float]
     stopping: threading.Event = field(default_factory=threading.Event)
     changing: threading.Lock = field(default_factory=threading.Lock)
     replicas: list[Replica] = field(default_factory=list)
@@ -49,7 +49,15 @@ class Revision:
         """Start one more, and wait until it is healthy. Raises WorldFailure, with the end of its log."""
         self.started += 1
         names = {"CONTAINER_APP_REVISION": self.name, "CONTAINER_APP_REPLICA_NAME": f"{self.name}-{self.started}"}
-        replica = start(self.spec.container, self.folder / str(self.started), {**self.environment, **names})
+        place = self.folder / str(self.started)
+        for name, container in self.spec.init_containers.items():
+            if end := run_to_its_end(container, place / name, {**self.init_environment, **names}, START_SECONDS):
+                raise WorldFailure(
+                    400,
+                    "ContainerAppOperationError",
+                    f"Failed to provision revision '{self.name}': init container {name} {end}",
+                )
+        replica = start(self.spec.container, place, {**self.environment, **names})
         try:
             self._await(replica)
         except BaseException:
@@ -88,10 +96,10 @@ class Revision:
         least = spec.min_replicas
         if spec.queue is not None:
             try:
-                waiting = spec.queue.replicas(queue_length(spec.queue.connection, spec.queue.query))
-            except psycopg.Error as error:  # the tables may be still to come; while it can't be asked, nothing changes
+                waiting = spec.queue.replicas(self.count(spec.queue))
+            except ScalerFailed as error:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                (self.folder / "scale.txt").write_text(f"{type(error).__name__}: {error}")
+                (self.folder / "scale.txt").write_text(str(error))
                 waiting = len(self.replicas)
             self.idle_since = None if waiting else self.idle_since or time.monotonic()
             cooling = self.idle_since is None or time.monotonic() - self.idle_since < spec.cooldown_seconds
@@ -106,18 +114,29 @@ class Revision:
 
 
 class ContainerApp:
-    """Lives from the first `apply` to `stop`. Its address stays the same across revisions."""
+    """Lives from the first `apply` to `stop`. Its address stays the same across revisions.
 
-    def __init__(self, name: str, folder: Path, identities: IdentityEndpoint, authority: Authority) -> None:
+    `count` is what KEDA's scaler of a rule counts. It raises ScalerFailed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        identities: IdentityEndpoint,
+        authority: Authority,
+        count: Callable[[ScaleRule], float],
+    ) -> None:
         self.name = name
         self._folder = folder
         self._identities = identities
         self._authority = authority
+        self._count = count
         self._revision: Revision | None = None
         self._revisions = 0
         self._calls = 0
         self._front: Server | None = None
-        self._header: str | None = None
+        self._headers: list[str] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -144,23 +163,27 @@ class ContainerApp:
             return self.fqdn
         self._revisions += 1
         name = f"{self.name}--{self._revisions:07d}"
-        header = self._identities.open(Place(system_identity(outputs), spec.container.identity_ids))
-        environment = platform_environment(self._identities, header, self._authority) | {"CONTAINER_APP_NAME": self.name}
-        revision = Revision(name, spec, self._folder / name, environment)
+        own = system_identity(outputs)
+        phases = (spec.container, *list(spec.init_containers.values())[:1])
+        headers = [self._identities.open(Place(own, container.identity_ids)) for container in phases]
+        environments = [
+            platform_environment(self._identities, header, self._authority) | {"CONTAINER_APP_NAME": self.name}
+            for header in headers
+        ]
+        revision = Revision(name, spec, self._folder / name, environments[0], environments[-1], self._count)
         try:
             for _ in range(min(spec.min_replicas, PROCESSES_MAX)):
                 revision.start_replica()
         except WorldFailure:
             revision.stop()
-            self._identities.close(header)
+            self._close(headers)
             raise
         with self._lock:
             self._revision = revision
         if former is not None:
             former.stop()
-        if self._header is not None:
-            self._identities.close(self._header)
-        self._header = header
+        self._close(self._headers)
+        self._headers = headers
         if spec.has_ingress and self._front is None:
             self._front = Server(self._respond, host=AZURE_HOST, context=self._authority.server_context())
         elif not spec.has_ingress and self._front is not None:
@@ -180,8 +203,11 @@ class ContainerApp:
             self._front.stop()
         if self._revision is not None:
             self._revision.stop()
-        if self._header is not None:
-            self._identities.close(self._header)
+        self._close(self._headers)
+
+    def _close(self, headers: list[str]) -> None:
+        for header in headers:
+            self._identities.close(header)
 
     def _keep(self) -> None:
         while not self._stopped.wait(_TICK_SECONDS):

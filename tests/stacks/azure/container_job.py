@@ -3,18 +3,16 @@
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import psycopg
 
 from tests.stacks.azure.authority import Authority
 from tests.stacks.azure.container_process import Replica, platform_environment, start, system_identity
 from tests.stacks.azure.container_spec import JobSpec
 from tests.stacks.azure.identity import IdentityEndpoint, Place
-from tests.stacks.azure.scale_rule import queue_length
+from tests.stacks.azure.scale_rule import ScalerFailed, ScaleRule
 
 PROCESSES_MAX = 2
 """Executions of one job that are played at once, at most."""
@@ -67,13 +65,24 @@ class Execution:
 
 
 class ContainerJob:
-    """Lives from the first `apply` to `stop`. A change leaves the executions alone that run."""
+    """Lives from the first `apply` to `stop`. A change leaves the executions alone that run.
 
-    def __init__(self, name: str, folder: Path, identities: IdentityEndpoint, authority: Authority) -> None:
+    `count` is what KEDA's scaler of a rule counts. It raises ScalerFailed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        identities: IdentityEndpoint,
+        authority: Authority,
+        count: Callable[[ScaleRule], float],
+    ) -> None:
         self.name = name
         self._folder = folder
         self._identities = identities
         self._authority = authority
+        self._count = count
         self._spec: JobSpec | None = None
         self._headers: list[str] = []
         self._environment: dict[str, str] = {}
@@ -145,9 +154,9 @@ class ContainerJob:
         if running < spec.min_executions:
             return spec.min_executions - running
         try:
-            value = queue_length(spec.queue.connection, spec.queue.query)
-        except psycopg.Error as error:  # the tables may be still to come; while it can't be asked, nothing starts
+            value = self._count(spec.queue)
+        except ScalerFailed as error:
             self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / "scale.txt").write_text(f"KEDAScalerFailed: {type(error).__name__}: {error}")
+            (self._folder / "scale.txt").write_text(f"KEDAScalerFailed: {error}")
             return 0
         return spec.queue.executions(value, running, min(spec.max_executions, PROCESSES_MAX))

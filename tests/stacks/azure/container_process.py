@@ -17,7 +17,7 @@ from tests.stacks.azure.directory import Principal
 from tests.stacks.azure.front import OWN_HOST
 from tests.stacks.azure.identity import IdentityEndpoint
 from tests.support.places import CHECKOUT
-from vision_customization.components.local.process import DetachedProcess
+from vision_customization.components.local.process import DetachedProcess, last_lines
 
 _INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "VISION_CACHE_DIR")
 
@@ -37,9 +37,27 @@ class Replica:
         self.process.wait()
 
 
+def run_to_its_end(container: Container, place: Path, environment: Mapping[str, str], seconds: float) -> str:
+    """Run an init container, with what it writes in the new folder `place`. How it failed; empty if it did not."""
+    place.mkdir(parents=True)
+    log_file = place / "log.txt"
+    with log_file.open("ab") as log:
+        done = subprocess.run(
+            [Path(sys.executable).parent / PROGRAM, *container.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=place,
+            env={**environment, **container.environment},
+            timeout=seconds,
+            check=False,
+        )
+    return f"exited with {done.returncode}\n{last_lines(log_file)}" if done.returncode else ""
+
+
 def start(container: Container, place: Path, environment: Mapping[str, str]) -> Replica:
     """Start a container, with what it writes in the new folder `place`."""
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     own = {
         variable_of("host"): OWN_HOST,

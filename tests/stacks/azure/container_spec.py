@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from tests.stacks.azure.scale_rule import QueueRule, queue_rule, secret_of
+from tests.stacks.azure.scale_rule import QueueRule, StorageQueueRule, queue_rule, rules_of_app, secret_of
 from tests.stacks.azure.world import WorldFailure
 
 PROGRAM = "vision-engine"
@@ -33,19 +33,21 @@ class Container:
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
-    probes: Sequence[Probe]
-    identity_ids: Sequence[str]
+    probes: Sequence[Probe] = ()
+    identity_ids: Sequence[str] = ()
+    """Those whose tokens it gets."""
 
 
 @dataclass(frozen=True)
 class AppSpec:
-    """A Container App."""
+    """A Container App. `init_containers`, by their names, run to their end before the container starts."""
 
     container: Container
+    init_containers: Mapping[str, Container]
     has_ingress: bool
     min_replicas: int
     max_replicas: int
-    queue: QueueRule | None
+    queue: QueueRule | StorageQueueRule | None
     cooldown_seconds: float
     template: str
     """What a revision is made of, as JSON: it refers to secrets, and does not have their values."""
@@ -55,8 +57,11 @@ class AppSpec:
 
         https://learn.microsoft.com/azure/container-apps/manage-secrets
         """
-        ours = (self.template, self.has_ingress, self.container.identity_ids)
-        return ours != (former.template, former.has_ingress, former.container.identity_ids)
+        return self._of_revision() != former._of_revision()
+
+    def _of_revision(self) -> object:
+        inits = [container.identity_ids for container in self.init_containers.values()]
+        return self.template, self.has_ingress, self.container.identity_ids, inits
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "AppSpec":
@@ -67,13 +72,14 @@ class AppSpec:
         scale = template.get("scale") or {}
         # Without a rule, and with ingress, Azure starts a replica at the first call.
         least = max(int(scale.get("minReplicas") or 0), 1 if ingress else 0)
-        rules = [{**rule["custom"], "name": rule.get("name")} for rule in scale.get("rules") or () if rule.get("custom")]
+        rules = rules_of_app(scale.get("rules") or ())
         return cls(
             container,
+            {str(each.get("name")): _init_container(each, inputs) for each in template.get("initContainers") or ()},
             bool(ingress),
             least,
             max(int(scale.get("maxReplicas") or 10), least),
-            queue_rule(rules, secrets_of(inputs)),
+            queue_rule(rules, secrets_of(inputs), identity_ids(inputs)),
             float(scale.get("cooldownPeriod") or COOLDOWN_SECONDS),
             json.dumps(template, sort_keys=True),
         )
@@ -86,7 +92,7 @@ class JobSpec:
     container: Container
     timeout_seconds: float
     retries: int
-    queue: QueueRule | None
+    queue: QueueRule | StorageQueueRule | None
     min_executions: int
     max_executions: int
     polling_seconds: float
@@ -101,11 +107,10 @@ class JobSpec:
             if int(config.get(key, 1)) != 1:
                 raise _refusal("ContainerAppInvalidTemplate", f"a job of one replica is played, not {key} {config[key]}")
         scale = config.get("scale") or {}
-        queue = queue_rule(scale.get("rules") or (), secrets_of(inputs)) if trigger == "Event" else None
+        rules = scale.get("rules") or ()
+        queue = queue_rule(rules, secrets_of(inputs), identity_ids(inputs)) if trigger == "Event" else None
         if (trigger == "Event") != (queue is not None) or trigger == "Schedule":
-            raise _refusal(
-                "ContainerAppInvalidTemplate", f"trigger {trigger} with {len(scale.get('rules') or ())} rules is not played"
-            )
+            raise _refusal("ContainerAppInvalidTemplate", f"trigger {trigger} with {len(rules)} rules is not played")
         return cls(
             _container(inputs, None),
             float(configuration["replicaTimeout"]),
@@ -127,26 +132,36 @@ def _container(inputs: Mapping[str, Any], ingress: Mapping[str, Any] | None) -> 
     if len(containers) != 1:
         raise _refusal("ContainerAppInvalidTemplate", f"an app of one container is played, not of {len(containers)}")
     container = containers[0]
+    arguments, environment = _program(container, secrets_of(inputs))
+    probes = tuple(container.get("probes") or ())
+    if ingress:
+        _check_listening(arguments, environment, "port", int(ingress.get("targetPort", 0)), probes)
+    elif probes:
+        asked = int((probes[0].get("httpGet") or {}).get("port") or 0)
+        _check_listening(arguments, environment, "health-port", asked, probes)
+    return Container(
+        tuple(without_settings(arguments, _OF_THIS_MACHINE)),
+        {name: value for name, value in environment.items() if name not in map(variable_of, _OF_THIS_MACHINE)},
+        tuple(_probe(probe) for probe in sorted(probes, key=lambda probe: str(probe.get("type")), reverse=True)),
+        identities_in(inputs, "Main"),
+    )
+
+
+def _init_container(container: Mapping[str, Any], inputs: Mapping[str, Any]) -> Container:
+    arguments, environment = _program(container, secrets_of(inputs))
+    return Container(tuple(arguments), environment, identity_ids=identities_in(inputs, "Init"))
+
+
+def _program(container: Mapping[str, Any], secrets: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments and the environment of a container's program."""
     command: list[str] = [*(container.get("command") or [PROGRAM]), *(container.get("args") or [])]
     if PurePath(command[0]).name != PROGRAM:
         raise _refusal("ContainerAppInvalidTemplate", f"the image has {PROGRAM}, not {command[0]}")
-    secrets = secrets_of(inputs)
     environment = {
         variable["name"]: secret_of(secrets, variable["secretRef"]) if variable.get("secretRef") else variable.get("value", "")
         for variable in container.get("env") or ()
     }
-    probes = tuple(container.get("probes") or ())
-    if ingress:
-        _check_listening(command[1:], environment, "port", int(ingress.get("targetPort", 0)), probes)
-    elif probes:
-        asked = int((probes[0].get("httpGet") or {}).get("port") or 0)
-        _check_listening(command[1:], environment, "health-port", asked, probes)
-    return Container(
-        tuple(without_settings(command[1:], _OF_THIS_MACHINE)),
-        {name: value for name, value in environment.items() if name not in map(variable_of, _OF_THIS_MACHINE)},
-        tuple(_probe(probe) for probe in sorted(probes, key=lambda probe: str(probe.get("type")), reverse=True)),
-        identity_ids(inputs),
-    )
+    return command[1:], environment
 
 
 def variable_of(setting: str) -> str:
@@ -177,6 +192,19 @@ def without_settings(arguments: Sequence[str], names: Sequence[str]) -> list[str
 def identity_ids(inputs: Mapping[str, Any]) -> tuple[str, ...]:
     """ARM ids of an app's user-assigned identities."""
     return tuple((inputs.get("identity") or {}).get("userAssignedIdentities") or ())
+
+
+def identities_in(inputs: Mapping[str, Any], phase: str) -> tuple[str, ...]:
+    """ARM ids of the identities whose tokens are available in a phase, `Init` or `Main`.
+
+    https://learn.microsoft.com/azure/container-apps/managed-identity#control-managed-identity-availability
+    """
+    settings = (inputs.get("configuration") or {}).get("identitySettings") or ()
+    cycles = {str(each["identity"]).lower(): str(each.get("lifecycle") or "All").lower() for each in settings}
+    for id_ in cycles:
+        if id_ != "system" and id_ not in map(str.lower, identity_ids(inputs)):
+            raise _refusal("ContainerAppInvalidIdentitySettings", f"identitySettings: {id_} is not assigned to the app")
+    return tuple(id_ for id_ in identity_ids(inputs) if cycles.get(id_.lower(), "all") in ("all", phase.lower()))
 
 
 def _check_listening(

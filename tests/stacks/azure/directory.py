@@ -22,6 +22,7 @@ ROLE_DEFINITION = "azure-native:authorization:RoleDefinition"
 IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 STORAGE_ACCOUNT = "azure-native:storage:StorageAccount"
 CONTAINER = "azure-native:storage:BlobContainer"
+QUEUE = "azure-native:storage:Queue"
 RESOURCE_GROUP = "azure-native:resources:ResourceGroup"
 VISION_ACCOUNT = "azure-native:cognitiveservices:Account"
 
@@ -153,10 +154,10 @@ class Directory:
     def storage_account(self, name: str) -> Resource | None:
         return next((found for found in self.of_type(STORAGE_ACCOUNT) if found.name == name), None)
 
-    def containers(self, account: Resource) -> frozenset[str]:
-        """Names of the containers that were made with the account, by ARM."""
+    def parts(self, account: Resource, type_: str) -> frozenset[str]:
+        """Names of the containers or queues that were made with the account, by ARM."""
         within = f"{account.id}/".lower()
-        return frozenset(found.name for found in self.of_type(CONTAINER) if found.id.lower().startswith(within))
+        return frozenset(found.name for found in self.of_type(type_) if found.id.lower().startswith(within))
 
     def working_roles(self, object_id: str, resource_id: str, now: float | None = None) -> frozenset[str]:
         """GUIDs of the roles that a principal has on a resource, by assignments old enough to work."""

@@ -39,6 +39,9 @@ NAME_RULES: dict[str, NameRule] = {
         "3-63 lowercase letters, digits and single hyphens between them",
         "InvalidResourceName",
     ),
+    "storage:Queue": NameRule(
+        r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*", "3-63 lowercase letters, digits and single hyphens between them"
+    ),
     "storage:Blob": NameRule(r".{1,1024}", "1-1024 characters"),
     "managedidentity:UserAssignedIdentity": NameRule(
         r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}", "3-128 letters, digits, _- that start with a letter or digit"
@@ -76,6 +79,7 @@ NAME_RULES: dict[str, NameRule] = {
     "dbforpostgresql:Database": NameRule(
         r"[a-zA-Z_][a-zA-Z0-9_-]{0,62}", "1-63 letters, digits, _- that start with a letter or _"
     ),
+    "dbforpostgresql:AdministratorsMicrosoftEntra": NameRule(GUID, "the object id of a principal, a GUID"),
     "dbforpostgresql:FirewallRule": NameRule(r"[a-zA-Z0-9_-]{1,128}", "1-128 letters, digits, _-"),
     "keyvault:Vault": NameRule(
         r"(?!.*--)[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]",

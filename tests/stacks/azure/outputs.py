@@ -64,9 +64,11 @@ def storage_account(resource_id: str, outputs: Values, old: Values, state: State
     name = outputs["name"]
     base = scenario.get("storageEndpoint")
     blob = f"{base.rstrip('/')}/{name}/" if base else f"https://{name}.blob.core.windows.net/"
-    others = {service: f"https://{name}.{service}.core.windows.net/" for service in ("dfs", "file", "queue", "table")}
+    queues = scenario.get("queueEndpoint")
+    queue = f"{queues.rstrip('/')}/{name}/" if queues else f"https://{name}.queue.core.windows.net/"
+    others = {service: f"https://{name}.{service}.core.windows.net/" for service in ("dfs", "file", "table")}
     return {
-        "primaryEndpoints": {"blob": blob, **others, "web": f"https://{name}.z13.web.core.windows.net/"},
+        "primaryEndpoints": {"blob": blob, "queue": queue, **others, "web": f"https://{name}.z13.web.core.windows.net/"},
         "primaryLocation": outputs["location"],
         "statusOfPrimary": "available",
         "enableHttpsTrafficOnly": outputs.get("enableHttpsTrafficOnly", True),

@@ -196,6 +196,38 @@ def check_server_change(inputs: Values, present: Resource) -> None:
         )
 
 
+def takes_passwords(values: Mapping[str, Any]) -> bool:
+    return bool((values.get("authConfig") or {}).get("passwordAuth", "Enabled") == "Enabled")
+
+
+def takes_tokens(values: Mapping[str, Any]) -> bool:
+    return bool((values.get("authConfig") or {}).get("activeDirectoryAuth") == "Enabled")
+
+
+def check_logins(inputs: Values, present: Resource) -> None:
+    """Refuse to enable passwords on a server that was made without them, unless an administrator comes along."""
+    given = inputs.get("administratorLogin") and inputs.get("administratorLoginPassword")
+    if takes_passwords(inputs) and not takes_passwords(present["inputs"]) and not given:
+        raise Failure(
+            400,
+            "EngineCredentialsNotProvided",
+            "The admin credentials are required for creating admin role while enabling Password Authentication and must be "
+            "provided.",
+        )
+
+
+def check_administrator(inputs: Values, server: Resource | None) -> None:
+    """Refuse an administrator of Entra on a server that knows no tokens, and a name that PostgreSQL would cut."""
+    if server is not None and not takes_tokens(server["inputs"]):
+        raise Failure(
+            400, "AadAuthNotEnabled", "Microsoft Entra authentication is not enabled on the server: enable it in authConfig."
+        )
+    if not inputs.get("principalName") or not inputs.get("tenantId") or not inputs.get("principalType"):
+        raise Failure(400, "InvalidParameterValue", "principalName, principalType and tenantId are required")
+    if len(str(inputs["principalName"]).encode()) > 63:
+        raise Failure(400, "InvalidParameterValue", "principalName is the name of a role, which has 63 bytes at most")
+
+
 def mode_of(values: Mapping[str, Any]) -> str:
     return str((values.get("highAvailability") or {}).get("mode") or "Disabled")
 

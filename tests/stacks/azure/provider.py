@@ -63,6 +63,7 @@ WORLDLY = frozenset(
         "app:Job",
         "dbforpostgresql:Server",
         "dbforpostgresql:Database",
+        "dbforpostgresql:AdministratorsMicrosoftEntra",
         "storage:StorageAccount",
         "storage:BlobContainer",
     }

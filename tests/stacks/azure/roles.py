@@ -24,6 +24,7 @@ BUILT_IN = frozenset(
         "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",  # Storage Blob Data Reader
         "ba92f5b4-2d11-453d-a403-e96b0029c9fe",  # Storage Blob Data Contributor
         "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",  # Storage Blob Data Owner
+        "974c5e8b-45b9-4653-ba55-5f855dd0fb88",  # Storage Queue Data Contributor
         "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",  # Storage Blob Delegator
         "a97b65f3-24c7-4388-baec-2e87135dc908",  # Cognitive Services User
         "7f951dda-4ed3-4680-a7ca-43fe172d538d",  # AcrPull

@@ -21,7 +21,7 @@ from tests.stacks.azure.network import (
     check_server,
     check_subnet,
 )
-from tests.stacks.azure.postgresql import check_new_server, check_server_change
+from tests.stacks.azure.postgresql import check_administrator, check_logins, check_new_server, check_server_change
 from tests.stacks.azure.roles import check_role_assignment, check_role_definition, check_role_definition_unused
 from tests.stacks.azure.subscription import Resource, State, same
 
@@ -121,6 +121,7 @@ def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], s
     present = state.get(resource_id)
     if present and resource_type == "dbforpostgresql:Server":
         check_server_change(inputs, present)
+        check_logins(inputs, present)
     if resource_type == "app:ContainerApp":
         vault.check_references(inputs, state, scenario)
     check_fit(resource_type, resource_id, inputs, state)
@@ -174,6 +175,8 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
             check_server(resource_id, inputs, state)
         case "dbforpostgresql:FirewallRule":
             check_firewall(resource_id, state)
+        case "dbforpostgresql:AdministratorsMicrosoftEntra":
+            check_administrator(inputs, state.get(resource_id.rpartition("/administrators/")[0]))
 
 
 def check_delete(resource_type: str, resource_id: str, state: State, scenario: dict[str, Any]) -> None:
@@ -238,8 +241,9 @@ def exists(resource_id: str, state: State) -> bool:
     parent = state.get(network) if separator else None
     if parent and any(same(subnet.get("name", ""), name) for subnet in parent["inputs"].get("subnets", [])):
         return True
-    account, separator, _ = resource_id.rpartition("/blobServices/default")
-    return bool(separator and resource_id.lower().endswith("/blobservices/default") and state.get(account))
+    account, _, service = resource_id.lower().rpartition("/")[0].rpartition("/")
+    is_service = resource_id.lower().endswith("/default") and service in ("blobservices", "queueservices")
+    return is_service and state.get(account) is not None
 
 
 def check_references(resource_id: str, inputs: dict[str, Any], state: State) -> None:

@@ -61,6 +61,10 @@ CORRECTIONS: dict[tuple[str, str, str], Shape] = {
     ("monitor/_inputs.py", "ConditionArgs", "operator"): Choice(
         ("Equals", "GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual")
     ),
+    # The SDK has that of Microsoft.DBforPostgreSQL/serverGroupsv2; see models.tsp of flexible servers.
+    ("dbforpostgresql/administrators_microsoft_entra.py", "AdministratorsMicrosoftEntraArgs", "principalType"): Choice(
+        ("Unknown", "User", "Group", "ServicePrincipal")
+    ),
 }
 
 

@@ -23,6 +23,8 @@ from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
 from tests.stacks.azure.identity import IdentityEndpoint
 from tests.stacks.azure.management import ManagementEndpoint
 from tests.stacks.azure.proxy import Proxy
+from tests.stacks.azure.queues import QueueFront
+from tests.stacks.azure.scale_rule import QueueRule, ScaleRule, StorageQueueRule, queue_length
 from tests.stacks.azure.storage import StorageFront
 from tests.stacks.azure.vault import resolved
 from tests.stacks.azure.world import NOTE, SECRET_HEADER, Values, WorldFailure
@@ -31,6 +33,7 @@ CONTAINER_APP = "azure-native:app:ContainerApp"
 JOB = "azure-native:app:Job"
 DATABASE_SERVER = "azure-native:dbforpostgresql:Server"
 DATABASE = "azure-native:dbforpostgresql:Database"
+ADMINISTRATOR = "azure-native:dbforpostgresql:AdministratorsMicrosoftEntra"
 
 Running = ContainerApp | ContainerJob | DatabaseServer
 
@@ -53,6 +56,8 @@ class AzureWorld:
         self._closing.callback(self.identities.stop)
         self.storage = StorageFront(shared, self.authority, folder / "storage")
         self._closing.callback(self.storage.stop)
+        self.queues = QueueFront(shared, self.authority, folder / "queues")
+        self._closing.callback(self.queues.stop)
         self.management = ManagementEndpoint(shared, self.authority, self.storage.restore)
         self._closing.callback(self.management.stop)
         self.proxy = Proxy(dict.fromkeys(NAMES, (AZURE_HOST, self.management.port)))
@@ -73,6 +78,7 @@ class AzureWorld:
                 "tenantId": now.tenant_id,
                 "caller": {**caller, **now.scenario.get("caller", {})},
                 "storageEndpoint": self.storage.url,
+                "queueEndpoint": self.queues.url,
                 "identityEndpoint": self.identities.url,
                 "caFile": str(self.authority.ca_file),
             },
@@ -112,6 +118,13 @@ class AzureWorld:
         with self._lock:
             return self._jobs.get(id_.lower())
 
+    def count(self, rule: ScaleRule) -> float:
+        """What KEDA's scaler of a rule counts. Raises ScalerFailed."""
+        if isinstance(rule, StorageQueueRule):
+            return self.queues.count(rule)
+        assert isinstance(rule, QueueRule)
+        return queue_length(rule)
+
     def stop(self) -> None:
         """End all that runs, exactly that."""
         with self._lock:
@@ -132,14 +145,16 @@ class AzureWorld:
                 app = self._apps.get(id_.lower())
                 if app is None:
                     name, place = self._place(id_)
-                    app = self._apps[id_.lower()] = ContainerApp(name, place, self.identities, self.authority)
+                    app = ContainerApp(name, place, self.identities, self.authority, self.count)
+                    self._apps[id_.lower()] = app
             return _with_fqdn(outputs, app.apply(resolved(inputs, self._shared.directory()), outputs))
         if type_ == JOB:
             with self._lock:
                 job = self._jobs.get(id_.lower())
                 if job is None:
                     name, place = self._place(id_)
-                    job = self._jobs[id_.lower()] = ContainerJob(name, place, self.identities, self.authority)
+                    job = ContainerJob(name, place, self.identities, self.authority, self.count)
+                    self._jobs[id_.lower()] = job
             job.apply(inputs, outputs)
         if type_ == DATABASE_SERVER:
             server = self._servers.get(id_.lower()) or DatabaseServer(self.authority)
@@ -147,11 +162,14 @@ class AzureWorld:
                 self._servers[id_.lower()] = server
             server.apply(inputs)
             return {**outputs, "fullyQualifiedDomainName": server.address}
-        if type_ == DATABASE:
+        if type_ in (DATABASE, ADMINISTRATOR):
             found = self._server_of(id_)
             if found is None:
                 raise WorldFailure(404, "ParentResourceNotFound", f"The server of {id_} does not run.")
-            found.create_database(id_.rsplit("/", 1)[-1])
+            if type_ == DATABASE:
+                found.create_database(id_.rsplit("/", 1)[-1])
+            else:
+                found.add_administrator(inputs["principalName"], id_.rsplit("/", 1)[-1])
         return outputs
 
     def remove(self, type_: str, id_: str) -> None:
@@ -163,15 +181,17 @@ class AzureWorld:
                 running.stop()
         elif type_ == DATABASE and (server := self._server_of(id_)):
             server.drop_database(id_.rsplit("/", 1)[-1])
+        elif type_ == ADMINISTRATOR and (server := self._server_of(id_)):
+            server.remove_administrator(id_.rsplit("/", 1)[-1])
 
     def _place(self, id_: str) -> tuple[str, Path]:
         """The name of an app or a job, and a new folder for it: one that is made again starts from nothing."""
         name = id_.rsplit("/", 1)[-1]
         return name, self.folder / "apps" / f"{name}-{secrets.token_hex(4)}"
 
-    def _server_of(self, database_id: str) -> DatabaseServer | None:
+    def _server_of(self, child_id: str) -> DatabaseServer | None:
         with self._lock:
-            return self._servers.get(database_id.lower().rpartition("/databases/")[0])
+            return self._servers.get(child_id.lower().rsplit("/", 2)[0])
 
     def _respond(self, call: Call, body: Body) -> Answer:
         if not secrets.compare_digest(call.headers.get(SECRET_HEADER.lower(), ""), self._secret):

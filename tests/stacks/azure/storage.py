@@ -9,18 +9,19 @@ import http.client
 import re
 import threading
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from tests.customization.azurite import azurite
 from tests.stacks.azure.authority import Authority, NotAToken
-from tests.stacks.azure.directory import Directory, Resource, SharedFolder
+from tests.stacks.azure.directory import CONTAINER, Directory, Resource, SharedFolder
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
 from tests.stacks.azure.history import History, NotRestorable, changed_blob, restorable
 
@@ -142,18 +143,39 @@ def not_permitted() -> Refused:
     )
 
 
-def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resource, bool]:
-    """The account of a call that may go on, and whether it may only if the blob's name is new. Raises Refused."""
+def place(call: Call, directory: Directory) -> tuple[Resource, str]:
+    """The account of a call, and the name of its container or queue, empty without one. Raises Refused."""
     name, _, rest = unquote(call.path).lstrip("/").partition("/")
-    container = rest.partition("/")[0]
     account = directory.storage_account(name)
     if account is None:
         raise Refused(404, "ResourceNotFound", f"There is no storage account '{name}'.")
+    if directory.scenario.get("outsideNetwork") and account.inputs.get("publicNetworkAccess") == "Disabled":
+        raise Refused(403, "AuthorizationFailure", "This request is not authorized to perform this operation.")
+    return account, rest.partition("/")[0]
+
+
+def holder(call: Call, authority: Authority, own_audience: str) -> str:
+    """The object id of whom a call's token is. Raises Refused."""
+    version = call.headers.get("x-ms-version", "")
+    if not _API_VERSION.fullmatch(version) or version < _OLDEST_WITH_TOKENS:
+        raise Refused(403, "AuthenticationFailed", f"A bearer token needs x-ms-version {_OLDEST_WITH_TOKENS} or later.")
+    try:
+        return str(authority.claims(call.headers["authorization"], AUDIENCE, own_audience)["oid"])
+    except NotAToken as error:
+        raise Refused(
+            401,
+            "InvalidAuthenticationInfo",
+            f"Server failed to authenticate the request. Please refer to the information in the www-authenticate header. "
+            f"{error}",
+        ) from None
+
+
+def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resource, bool]:
+    """The account of a call that may go on, and whether it may only if the blob's name is new. Raises Refused."""
+    account, container = place(call, directory)
     kind = credential(call)
     only_new = False
     allowed = account.inputs
-    if directory.scenario.get("outsideNetwork") and allowed.get("publicNetworkAccess") == "Disabled":
-        raise Refused(403, "AuthorizationFailure", "This request is not authorized to perform this operation.")
     if kind in BY_KEY and allowed.get("allowSharedKeyAccess") is False:
         raise Refused(
             403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account."
@@ -163,19 +185,8 @@ def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resou
     if kind is Credential.USER_DELEGATION_SAS:  # it can do no more than its signer can now
         only_new = check_roles(directory, call.query["skoid"], call, account, container)
     if kind is Credential.TOKEN:
-        version = call.headers.get("x-ms-version", "")
-        if not _API_VERSION.fullmatch(version) or version < _OLDEST_WITH_TOKENS:
-            raise Refused(403, "AuthenticationFailed", f"A bearer token needs x-ms-version {_OLDEST_WITH_TOKENS} or later.")
-        try:
-            claims = authority.claims(call.headers["authorization"], AUDIENCE, f"https://{name}.blob.core.windows.net")
-        except NotAToken as error:
-            raise Refused(
-                401,
-                "InvalidAuthenticationInfo",
-                f"Server failed to authenticate the request. Please refer to the information in the www-authenticate header. "
-                f"{error}",
-            ) from None
-        only_new = check_roles(directory, claims["oid"], call, account, container)
+        object_id = holder(call, authority, f"https://{account.name}.blob.core.windows.net")
+        only_new = check_roles(directory, object_id, call, account, container)
     return account, only_new
 
 
@@ -185,23 +196,28 @@ def account_key(account_id: str) -> str:
 
 
 @dataclass
-class _Running:
-    """An account's Azurite, and the containers in it that ARM made."""
+class Running:
+    """An account's Azurite, and the containers or queues in it that ARM made."""
 
     upstream: Upstream
     closing: ExitStack
-    containers: set[str] = field(default_factory=set)
+    parts: set[str] = field(default_factory=set)
     history: History = field(default_factory=History)
 
 
-class StorageFront:
-    """All accounts of the subscription, at `https://127.0.0.2:<port>/<account>/`."""
+class AccountFront(ABC):
+    """One service of all accounts of the subscription, at `https://127.0.0.2:<port>/<account>/`."""
+
+    service: ClassVar[str]
+    """Of Azurite: `blob` or `queue`."""
+    part_type: ClassVar[str]
+    """Of what ARM makes there: containers or queues."""
 
     def __init__(self, shared: SharedFolder, authority: Authority, folder: Path) -> None:
         self._shared = shared
         self._authority = authority
         self._folder = folder
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Running] = {}
         self._lock = threading.Lock()
         self._server = Server(self._respond, host=AZURE_HOST, context=authority.server_context())
         self._context = authority.client_context()
@@ -213,54 +229,33 @@ class StorageFront:
             while self._running:
                 self._running.popitem()[1].closing.close()
 
+    @abstractmethod
+    def admit(self, call: Call, directory: Directory) -> Upstream:
+        """Who serves a call that may go on. Raises Refused."""
+
+    @abstractmethod
+    def address(self, account: Resource, part: str) -> str:
+        """The path that makes a container or queue with PUT, and deletes it with DELETE."""
+
     def _respond(self, call: Call, _body: Body) -> Answer | Upstream:
-        directory = self._shared.directory()
         try:
-            account, only_new = admit(call, directory, self._authority)
-            running = self._serving(account, directory)
-            upstream = running.upstream
-            if only_new and self._ask(upstream, directory, "HEAD", call.path)[0] != 404:
-                raise not_permitted()
+            return self.admit(call, self._shared.directory())
         except Refused as refused:
             return refused.answer(call)
-        blob = changed_blob(call)
-        service = directory.resource(f"{account.id}/blobServices/default")
-        if blob and service and service.inputs.get("isVersioningEnabled"):
-            running.history.add(blob, self._content(upstream, directory, call.path))
-        return upstream
 
-    def restore(self, account_id: str, wanted: Mapping[str, Any]) -> None:
-        """Bring blobs back to a point in time (`timeToRestore`, `blobRanges`). Raises NotRestorable."""
-        directory = self._shared.directory()
-        account, service = directory.resource(account_id), directory.resource(f"{account_id}/blobServices/default")
-        if account is None or service is None:
-            raise NotRestorable("ResourceNotFound", f"The storage account '{account_id}' has no blob service.")
-        time = restorable(service.inputs, wanted, datetime.fromtimestamp(service.created, UTC), datetime.now(UTC))
-        running = self._serving(account, directory)
-        ranges = [(each.get("startRange", ""), each.get("endRange", "")) for each in wanted["blobRanges"]]
-        before = running.history.since(time, ranges)
-        if gone := {name.partition("/")[0] for name in before} - directory.containers(account):
-            raise NotRestorable(
-                "ContainerNotFound", f"The container {min(gone)} was deleted, and can't be restored to a point in time."
-            )
-        for name, content in before.items():
-            path = f"/{account.name}/{quote(name)}"
-            running.history.add(name, self._content(running.upstream, directory, path))
-            self._ask(running.upstream, directory, "DELETE" if content is None else "PUT", path, content)
-
-    def _serving(self, account: Resource, directory: Directory) -> _Running:
-        """The Azurite of an account, with the very containers that ARM made."""
+    def serving(self, account: Resource, directory: Directory) -> Running:
+        """The Azurite of an account, with the very containers or queues that ARM made."""
         with self._lock:
             running = self._running.get(account.id) or self._start(account, directory)
-            wanted = directory.containers(account)
-            for container in running.containers ^ wanted:
-                method, path = "PUT" if container in wanted else "DELETE", f"/{account.name}/{container}?restype=container"
-                status, _ = self._ask(running.upstream, directory, method, path)
-                assert status in (201, 202, 404, 409), f"Azurite answers {status} to {method} of container {container}"
-            running.containers = set(wanted)
+            wanted = directory.parts(account, self.part_type)
+            for part in running.parts ^ wanted:
+                method = "PUT" if part in wanted else "DELETE"
+                status, _ = self.ask(running.upstream, directory, method, self.address(account, part))
+                assert status in (201, 202, 204, 404, 409), f"Azurite answers {status} to {method} of {part}"
+            running.parts = set(wanted)
             return running
 
-    def _start(self, account: Resource, directory: Directory) -> _Running:
+    def _start(self, account: Resource, directory: Directory) -> Running:
         for id_ in [id_ for id_ in self._running if directory.resource(id_) is None]:
             self._running.pop(id_).closing.close()
         folder = self._folder / f"{account.name}-{uuid.uuid4().hex[:8]}"  # an account made again is an empty one
@@ -268,19 +263,14 @@ class StorageFront:
         closing = ExitStack()
         certificate = (self._authority.certificate_file, self._authority.key_file)
         served = closing.enter_context(
-            azurite(folder, account=account.name, key=account_key(account.id), certificate=certificate)
+            azurite(folder, account=account.name, key=account_key(account.id), certificate=certificate, service=self.service)
         )
         port = urlsplit(served.url).port
         assert port is not None
-        self._running[account.id] = _Running(Upstream(OWN_HOST, port, self._context), closing)
+        self._running[account.id] = Running(Upstream(OWN_HOST, port, self._context), closing)
         return self._running[account.id]
 
-    def _content(self, upstream: Upstream, directory: Directory, path: str) -> bytes | None:
-        """What a blob holds; None if there is none."""
-        status, content = self._ask(upstream, directory, "GET", path)
-        return content if status == 200 else None
-
-    def _ask(
+    def ask(
         self, upstream: Upstream, directory: Directory, method: str, path: str, body: bytes | None = None
     ) -> tuple[int, bytes]:
         """The status and the body that Azurite answers to a call past the authorization; `body` becomes a block blob."""
@@ -296,3 +286,48 @@ class StorageFront:
             return reply.status, reply.read()
         finally:
             connection.close()
+
+
+class StorageFront(AccountFront):
+    """The blobs of all accounts."""
+
+    service = "blob"
+    part_type = CONTAINER
+
+    def admit(self, call: Call, directory: Directory) -> Upstream:
+        account, only_new = admit(call, directory, self._authority)
+        running = self.serving(account, directory)
+        if only_new and self.ask(running.upstream, directory, "HEAD", call.path)[0] != 404:
+            raise not_permitted()
+        blob = changed_blob(call)
+        service = directory.resource(f"{account.id}/blobServices/default")
+        if blob and service and service.inputs.get("isVersioningEnabled"):
+            running.history.add(blob, self._content(running.upstream, directory, call.path))
+        return running.upstream
+
+    def restore(self, account_id: str, wanted: Mapping[str, Any]) -> None:
+        """Bring blobs back to a point in time (`timeToRestore`, `blobRanges`). Raises NotRestorable."""
+        directory = self._shared.directory()
+        account, service = directory.resource(account_id), directory.resource(f"{account_id}/blobServices/default")
+        if account is None or service is None:
+            raise NotRestorable("ResourceNotFound", f"The storage account '{account_id}' has no blob service.")
+        time = restorable(service.inputs, wanted, datetime.fromtimestamp(service.created, UTC), datetime.now(UTC))
+        running = self.serving(account, directory)
+        ranges = [(each.get("startRange", ""), each.get("endRange", "")) for each in wanted["blobRanges"]]
+        before = running.history.since(time, ranges)
+        if gone := {name.partition("/")[0] for name in before} - directory.parts(account, self.part_type):
+            raise NotRestorable(
+                "ContainerNotFound", f"The container {min(gone)} was deleted, and can't be restored to a point in time."
+            )
+        for name, content in before.items():
+            path = f"/{account.name}/{quote(name)}"
+            running.history.add(name, self._content(running.upstream, directory, path))
+            self.ask(running.upstream, directory, "DELETE" if content is None else "PUT", path, content)
+
+    def _content(self, upstream: Upstream, directory: Directory, path: str) -> bytes | None:
+        """What a blob holds; None if there is none."""
+        status, content = self.ask(upstream, directory, "GET", path)
+        return content if status == 200 else None
+
+    def address(self, account: Resource, part: str) -> str:
+        return f"/{account.name}/{part}?restype=container"

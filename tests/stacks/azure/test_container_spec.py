@@ -4,11 +4,10 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.stacks.azure.container_spec import AppSpec, JobSpec, setting_of, without_settings
-from tests.stacks.azure.scale_rule import QUEUE, QueueRule, queue_length
+from tests.stacks.azure.scale_rule import MESSAGES, QUEUE, QueueRule, ScalerFailed, StorageQueueRule, queue_length
 from tests.stacks.azure.world import WorldFailure
 
 APP: dict[str, Any] = {
@@ -66,8 +65,48 @@ def test_workers_follow_their_queue() -> None:
     worker["template"]["scale"] = {"minReplicas": 0, "maxReplicas": 2, "rules": [QUEUE]}
     spec = AppSpec.of(worker)
     assert (spec.has_ingress, spec.min_replicas) == (False, 0)
-    assert spec.queue is not None
+    assert isinstance(spec.queue, QueueRule)
     assert (spec.queue.connection, spec.queue.replicas(5), spec.queue.replicas(0)) == ("postgresql://secret", 3, 0)
+
+
+def test_workers_follow_the_messages_of_a_queue() -> None:
+    worker = changed(("configuration", "ingress"), None)
+    worker["identity"]["userAssignedIdentities"].append("/identities/engine")
+    worker["template"]["containers"][0]["args"] = ["worker", "--host", "0.0.0.0", "--health-port", "8080"]
+    worker["template"]["scale"] = {"minReplicas": 0, "maxReplicas": 2, "rules": [MESSAGES]}
+    rule = AppSpec.of(worker).queue
+    assert rule == StorageQueueRule(1, "visiontraining", "workers", "/identities/engine")
+    assert rule.replicas(3) == 3
+
+
+ADMINISTRATOR = "/subscriptions/s/administrator"
+INIT: dict[str, Any] = {
+    "name": "database-role",
+    "image": "registry/engine@sha256:0",
+    "args": ["database", "grant"],
+    "env": [{"name": "VISION_ENGINE_DATABASE_URL", "secretRef": "database-url"}],
+}
+
+
+def with_init(lifecycle: str) -> dict[str, Any]:
+    app = changed(("template", "initContainers"), [INIT])
+    app["identity"]["userAssignedIdentities"].append(ADMINISTRATOR)
+    app["configuration"]["identitySettings"] = [{"identity": ADMINISTRATOR, "lifecycle": lifecycle}]
+    return app
+
+
+def test_an_identity_is_there_in_its_phase_alone() -> None:
+    spec = AppSpec.of(with_init("Init"))
+    engine = "/subscriptions/s/identity"
+    ((name, init),) = spec.init_containers.items()
+    assert (spec.container.identity_ids, init.identity_ids) == ((engine,), (engine, ADMINISTRATOR))
+    assert (name, init.arguments) == ("database-role", ("database", "grant"))
+    assert init.environment == {"VISION_ENGINE_DATABASE_URL": "postgresql://secret"}
+    for lifecycle, of_main, of_init in (("Main", 2, 1), ("None", 1, 1), ("All", 2, 2)):
+        spec = AppSpec.of(with_init(lifecycle))
+        (init,) = spec.init_containers.values()
+        assert (len(spec.container.identity_ids), len(init.identity_ids)) == (of_main, of_init)
+    assert AppSpec.of(with_init("Init")).needs_a_revision(AppSpec.of(with_init("All")))
 
 
 JOB: dict[str, Any] = {
@@ -89,7 +128,7 @@ def test_a_job_is_read_as_it_is_declared() -> None:
     spec = JobSpec.of(JOB)
     assert spec.container.arguments == ("worker", "--once")
     assert (spec.timeout_seconds, spec.retries, spec.max_executions, spec.polling_seconds) == (3600, 1, 4, 10)
-    assert spec.queue == QueueRule("postgresql://secret", "SELECT 5", 2)
+    assert spec.queue == QueueRule(2, "postgresql://secret", "SELECT 5")
     manual = {"configuration": {"triggerType": "Manual", "replicaTimeout": 60}, "template": JOB["template"]}
     assert JobSpec.of(manual).queue is None
 
@@ -98,9 +137,20 @@ def test_a_scaler_with_an_identity_gets_no_connection() -> None:
     job = copy.deepcopy(JOB)
     job["configuration"]["eventTriggerConfig"]["scale"]["rules"][0]["identity"] = "/subscriptions/s/identity"
     rule = JobSpec.of(job).queue
-    assert rule is not None
-    with pytest.raises(psycopg.OperationalError):
-        queue_length(rule.connection, rule.query)
+    assert isinstance(rule, QueueRule)
+    with pytest.raises(ScalerFailed, match="OperationalError"):
+        queue_length(rule)
+
+
+def test_a_job_follows_the_messages_of_a_queue() -> None:
+    job = copy.deepcopy(JOB) | {"identity": {"type": "UserAssigned", "userAssignedIdentities": ["/identities/engine"]}}
+    metadata = {"accountName": "visiontraining", "queueName": "workers", "queueLength": "1"}
+    rule = {"name": "jobs", "type": "azure-queue", "metadata": metadata, "identity": "/identities/engine"}
+    job["configuration"]["eventTriggerConfig"]["scale"]["rules"] = [rule]
+    assert JobSpec.of(job).queue == StorageQueueRule(1, "visiontraining", "workers", "/identities/engine")
+    job["configuration"]["eventTriggerConfig"]["scale"]["rules"] = [{**rule, "identity": None}]
+    with pytest.raises(WorldFailure, match="jobs lacks identity"):
+        JobSpec.of(job)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +167,7 @@ def test_a_scaler_with_an_identity_gets_no_connection() -> None:
     ],
 )
 def test_executions_start_as_kedas_default_strategy_does_it(value: float, running: int, most: int, started: int) -> None:
-    assert QueueRule("", "", 1).executions(value, running, most) == started
+    assert QueueRule(1, "", "").executions(value, running, most) == started
 
 
 CONTAINER = ("template", "containers", 0)
@@ -151,6 +201,14 @@ def test_a_worker_is_probed_on_its_health_port() -> None:
         (("template", "containers"), [], "not of 0"),
         (("template", "scale", "rules"), [{**QUEUE, "custom": {**QUEUE["custom"], "auth": []}}], "jobs lacks connection"),
         (("template", "scale", "rules"), [{**QUEUE, "custom": {"type": "cron"}}], "type cron is not played"),
+        (("template", "scale", "rules"), [MESSAGES], "/identities/engine is not assigned to the app"),
+        (
+            ("template", "scale", "rules"),
+            [{"name": "jobs", "azureQueue": {"queueName": "q"}}],
+            "lacks accountName, queueLength",
+        ),
+        (("template", "initContainers"), [{**INIT, "command": ["/bin/sh"]}], "not /bin/sh"),
+        (("configuration", "identitySettings"), [{"identity": "/i/other"}], "/i/other is not assigned to the app"),
     ],
 )
 def test_what_would_not_come_up_is_refused(path: Sequence[str | int], value: object, message: str) -> None:

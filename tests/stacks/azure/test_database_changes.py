@@ -68,6 +68,97 @@ def test_what_a_region_does_not_offer_is_said_in_a_preview(database: Database) -
     assert database.azure.resources() == {}
 
 
+def test_a_stack_with_a_password_keeps_its_server_without_one(database: Database) -> None:
+    """A stack of an earlier version, there and back: azure-native replaces a server that loses its administrator's login."""
+    database.declare(location="centralus", database=LARGE | {"login": "password"})
+    database.update()
+    id_, made = database.server
+    assert made["inputs"]["administratorLogin"] == "vision"
+    assert database_url(database).startswith("postgresql://vision:")
+
+    database.declare(database=LARGE)
+    preview = database.apply("preview", "--diff").succeeded().output
+    assert "passwordAuth" in preview
+    assert "replace" not in preview
+    database.update()
+    after = database.server[1]
+    assert after["created"] == made["created"]
+    assert after["inputs"]["authConfig"] == {
+        "activeDirectoryAuth": "Enabled",
+        "passwordAuth": "Disabled",
+        "tenantId": database.azure.subscription.scenario()["tenantId"],
+    }
+    assert "administratorLoginPassword" not in after["inputs"]
+    assert database_url(database) == f"postgresql://vision-engine@{host_of(after)}/vision?sslmode=verify-full"
+    ((administrator, entry),) = database.azure.resources("dbforpostgresql:AdministratorsMicrosoftEntra").items()
+    assert administrator.startswith(f"{id_}/administrators/")
+    assert entry["inputs"]["principalName"] == "vision-dev-database"
+    state = database.run("stack", "export", "--show-secrets", "--stack", "dev").succeeded().output
+    assert "postgresql://vision:" not in state
+    assert "administratorLoginPassword" not in state
+    database.apply("preview", "--expect-no-changes").succeeded()
+
+    database.declare(database=LARGE | {"login": "password"})
+    assert "replace" not in database.update().output
+    assert database.server[1]["created"] == made["created"]
+    assert database_url(database).startswith("postgresql://vision:")
+    assert database.azure.resources("dbforpostgresql:AdministratorsMicrosoftEntra") == {}
+
+
+def test_workers_are_counted_by_the_engines_identity(database: Database) -> None:
+    """Without a password nobody can ask the database; a fixed number of workers needs nobody to ask."""
+    database.declare(database=LARGE)
+    database.update()
+    (account,) = database.azure.resources("storage:StorageAccount")
+    (queue,) = database.azure.resources("storage:Queue")
+    assert queue == f"{account}/queueServices/default/queues/workers"
+    # Azure answers the number of messages about the queue, too, and that is not drift.
+    database.azure.change(queue, "approximateMessageCount", 3)
+    database.apply("refresh", "--preview-only", "--expect-no-changes").succeeded()
+    apps = apps_of(database)
+    (rule,) = apps["worker"]["template"]["scale"]["rules"]
+    (identity,) = apps["worker"]["identity"]["userAssignedIdentities"]
+    assert rule["azureQueue"] == {
+        "accountName": account.rpartition("/")[2],
+        "queueName": "workers",
+        "queueLength": 1,
+        "identity": identity,
+    }
+    assert any(
+        "974c5e8b-45b9-4653-ba55-5f855dd0fb88" in found["inputs"]["roleDefinitionId"] and found["inputs"]["scope"] == queue
+        for found in database.azure.resources("authorization:RoleAssignment").values()
+    )
+    for app in apps.values():
+        variables = {variable["name"]: variable.get("value") for variable in app["template"]["containers"][0]["env"]}
+        assert variables["VISION_ENGINE_WORKER_QUEUE"].endswith("/workers")
+    # The administrator's tokens reach the init container alone.
+    api, worker = apps["engine"], apps["worker"]
+    (settings,) = api["configuration"]["identitySettings"]
+    assert settings["lifecycle"] == "Init"
+    assert settings["identity"].endswith("/vision-dev-database")
+    (init,) = api["template"]["initContainers"]
+    assert init["args"][:4] == ["database", "grant", "--role", "vision-engine"]
+    assert settings["identity"] not in worker["identity"]["userAssignedIdentities"]
+    assert "initContainers" not in worker["template"]
+
+    database.declare(engine={"minWorkers": 1, "maxWorkers": 1})
+    database.update()
+    assert database.azure.resources("storage:Queue") == {}
+    scale = apps_of(database)["worker"]["template"]["scale"]
+    assert (scale["minReplicas"], scale["maxReplicas"], scale.get("rules")) == (1, 1, None)
+    assert "VISION_ENGINE_WORKER_QUEUE" not in str(apps_of(database))
+    database.declare(engine={"minReplicas": 0, "maxReplicas": 2, "maxWorkers": 2})
+
+
+def apps_of(database: Database) -> dict[str, Any]:
+    """The inputs of the apps, by the last part of their names."""
+    return {id_.rpartition("-")[2]: app["inputs"] for id_, app in database.azure.resources("app:ContainerApp").items()}
+
+
+def host_of(server: Resource) -> str:
+    return str(server["outputs"]["fullyQualifiedDomainName"])
+
+
 def test_a_disk_that_grew_and_a_failover_survive_updates(database: Database) -> None:
     azure = database.azure
     database.declare(location="centralus", database=LARGE)
@@ -99,15 +190,20 @@ def test_a_disk_that_grew_and_a_failover_survive_updates(database: Database) -> 
     assert (grown["created"], grown["outputs"]["storage"]["storageSizeGB"]) == (made["created"], 512)
 
 
+def database_url(database: Database) -> str:
+    """What the engine logs in with, in both apps: a setting, or a secret where there is a password in it."""
+    urls = set()
+    for app in apps_of(database).values():
+        secrets = {secret["name"]: secret["value"] for secret in app["configuration"]["secrets"]}
+        for variable in app["template"]["containers"][0]["env"]:
+            if variable["name"] == "VISION_ENGINE_DATABASE_URL":
+                urls.add(variable.get("value") or secrets[variable["secretRef"]])
+    (url,) = urls
+    return str(url)
+
+
 def database_host(database: Database) -> str:
-    """Where the engine finds its database, by the secret of its app."""
-    (url,) = {
-        secret["value"]
-        for app in database.azure.resources("app:ContainerApp").values()
-        for secret in app["inputs"]["configuration"]["secrets"]
-        if secret["value"].startswith("postgresql")
-    }
-    return str(urlsplit(url).hostname)
+    return str(urlsplit(database_url(database)).hostname)
 
 
 def rules_of(database: Database, server: str) -> set[str]:

@@ -218,6 +218,7 @@ def test_no_secret_leaves_its_place(dev: Environment, staging: Environment, prod
     for environment in (dev, staging, prod):
         key = environment.outputs()["key"]
         assert key not in environment.state()
+        assert "administratorLoginPassword" not in environment.state()  # there is none
         assert all(key not in printed for printed in dev.printed + staging.printed + prod.printed)
         logs = list((environment.azure.folder / "apps").rglob("log.txt"))
         assert logs
@@ -265,7 +266,11 @@ def test_a_training_without_its_role_says_who_lacks_what_and_where(dev: Environm
 
 
 def engine_principal(environment: Environment) -> str:
-    identity = of_stack(environment, "managedidentity:UserAssignedIdentity")
+    (identity,) = [
+        id_
+        for id_ in environment.azure.resources("managedidentity:UserAssignedIdentity")
+        if id_.endswith(f"/vision-{environment.stack}-engine")
+    ]
     principal: str = environment.azure.resources()[identity]["outputs"]["principalId"]
     return principal
 

@@ -80,6 +80,7 @@ PROGRAM: list[tuple[str, Values]] = [
     ),
     ("storage:BlobContainer", {"accountName": "visiontraining", "containerName": "training", "publicAccess": "None"}),
     ("storage:Blob", {"accountName": "visiontraining", "containerName": "training", "blobName": "a.png", "type": "Block"}),
+    ("storage:Queue", {"accountName": "visiontraining", "queueName": "workers"}),
     ("managedidentity:UserAssignedIdentity", {"resourceName": "engine"}),
     (
         "cognitiveservices:Account",
@@ -141,6 +142,7 @@ PROGRAM: list[tuple[str, Values]] = [
             "version": "16",
             "administratorLogin": "vision",
             "administratorLoginPassword": "Correct-horse-7",
+            "authConfig": {"activeDirectoryAuth": "Enabled", "passwordAuth": "Enabled"},
             "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
         },
     ),
@@ -148,6 +150,16 @@ PROGRAM: list[tuple[str, Values]] = [
     (
         "dbforpostgresql:FirewallRule",
         {"serverName": "vision-jobs", "firewallRuleName": "azure", "startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"},
+    ),
+    (
+        "dbforpostgresql:AdministratorsMicrosoftEntra",
+        {
+            "serverName": "vision-jobs",
+            "objectId": "6c1d2fb0-8a5e-4f5c-9d4c-0a8f3ab3c001",
+            "principalName": "vision-database",
+            "principalType": "ServicePrincipal",
+            "tenantId": DEFAULT_SCENARIO["tenantId"],
+        },
     ),
     (
         "monitor:DiagnosticSetting",

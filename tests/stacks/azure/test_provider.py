@@ -381,6 +381,61 @@ def test_each_operation_takes_a_right(with_container: Caller) -> None:
     assert len(with_container.azure.resources()) == 3
 
 
+SERVER_INPUTS: Values = {
+    **IN_GROUP,
+    "serverName": "vision-db",
+    "location": "centralus",
+    "authConfig": {"activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled"},
+}
+PRINCIPAL: Values = {
+    **IN_GROUP,
+    "serverName": "vision-db",
+    "objectId": GUID.format(3),
+    "principalName": "vision-database",
+    "principalType": "ServicePrincipal",
+    "tenantId": DEFAULT_SCENARIO["tenantId"],
+}
+
+
+def test_a_server_that_was_made_without_passwords_takes_none_without_an_administrator(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    server, _ = caller.create("dbforpostgresql:Server", **SERVER_INPUTS)
+    full = "azure-native:dbforpostgresql:Server"
+    both = SERVER_INPUTS | {"authConfig": {"activeDirectoryAuth": "Enabled", "passwordAuth": "Enabled"}}
+    with pytest.raises(Failure, match="EngineCredentialsNotProvided"):
+        caller.provider.update(full, server, both | {"administratorLoginPassword": "Correct-horse-7"})
+    login = {"administratorLogin": "vision", "administratorLoginPassword": "Correct-horse-7"}
+    caller.provider.update(full, server, both | login)
+    # Once it has an administrator with a password, the login comes along in each request, or is left out.
+    caller.provider.update(full, server, SERVER_INPUTS | {"administratorLogin": "vision"})
+
+
+def test_administrators_of_entra_need_a_server_that_knows_tokens(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.refused("ParentResourceNotFound", "dbforpostgresql:AdministratorsMicrosoftEntra", **PRINCIPAL)
+    by_password: Values = {"administratorLogin": "vision", "administratorLoginPassword": "Correct-horse-7", "authConfig": None}
+    server, _ = caller.create("dbforpostgresql:Server", **SERVER_INPUTS | by_password)
+    caller.refused("AadAuthNotEnabled", "dbforpostgresql:AdministratorsMicrosoftEntra", **PRINCIPAL)
+    caller.provider.update("azure-native:dbforpostgresql:Server", server, SERVER_INPUTS)
+    too_long = PRINCIPAL | {"principalName": "x" * 64}
+    caller.refused("InvalidParameterValue", "dbforpostgresql:AdministratorsMicrosoftEntra", **too_long)
+    entry, outputs = caller.create("dbforpostgresql:AdministratorsMicrosoftEntra", **PRINCIPAL)
+    assert entry == f"{server}/administrators/{PRINCIPAL['objectId']}"
+    assert outputs["principalName"] == "vision-database"
+
+
+def test_a_role_may_be_on_a_queue(caller: Caller) -> None:
+    caller.create_all("resources:ResourceGroup", "storage:StorageAccount", "managedidentity:UserAssignedIdentity")
+    principal = next(iter(caller.azure.resources("managedidentity:UserAssignedIdentity").values()))["outputs"]["principalId"]
+    role = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/974c5e8b-45b9-4653-ba55-5f855dd0fb88"
+    queue = f"{STORAGE}/queueServices/default/queues/workers"
+    with pytest.raises(Failure, match="ParentResourceNotFound"):
+        caller.assign(principal, scope=queue, roleDefinitionId=role)
+    made, _ = caller.create("storage:Queue", **IN_GROUP, accountName="visiontraining", queueName="workers")
+    assert made == queue
+    caller.assign(principal, scope=queue, roleDefinitionId=role)
+
+
 def test_a_deleted_account_can_be_restored(caller: Caller) -> None:
     caller.create("resources:ResourceGroup")
     _, first = caller.create("cognitiveservices:Account")

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,14 +15,20 @@ import pytest
 import requests
 
 from tests.postgresql import binaries
+from tests.stacks.azure import directory
 from tests.stacks.azure import world as told
 from tests.stacks.azure.container_job import FAILED, RUNNING
+from tests.stacks.azure.queues import CONTRIBUTOR as QUEUE_CONTRIBUTOR
 from tests.stacks.azure.scale_rule import QUEUE
-from tests.stacks.azure.services import CONTAINER_APP, DATABASE, DATABASE_SERVER, JOB, AzureWorld
+from tests.stacks.azure.services import ADMINISTRATOR, CONTAINER_APP, DATABASE, DATABASE_SERVER, JOB, AzureWorld
+from tests.stacks.azure.token_logins import AUDIENCE
 from tests.stacks.azure.world import WorldFailure
-from tests.stacks.azure.written_state import GROUP, IDENTITY
+from tests.stacks.azure.written_state import ACCOUNT, GROUP, IDENTITY, State
 from tests.support.places import CHECKOUT
 from tests.support.waiting import wait_until
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("state", "deployer")]
 
@@ -155,6 +163,137 @@ def test_an_app_answers_through_tls_and_changes_without_a_gap(world: AzureWorld,
     assert not psutil.pid_exists(third)
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{url}/healthz", timeout=10)
+
+
+ADMINISTRATOR_IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/database"
+QUEUE_ID = f"{ACCOUNT}/queueServices/default/queues/workers"
+ENGINE, DATABASE_OWNER = "6c1d2fb0-8a5e-4f5c-9d4c-0a8f3ab3c001", "6c1d2fb0-8a5e-4f5c-9d4c-0a8f3ab3c002"
+
+
+def engine_without_password(address: str, former: str = "vision") -> dict[str, Any]:
+    """An API whose init container makes its role in the database, as the server's administrator."""
+    app = engine("key")
+    app["identity"]["userAssignedIdentities"].append(ADMINISTRATOR_IDENTITY)
+    app["configuration"]["identitySettings"] = [{"identity": ADMINISTRATOR_IDENTITY, "lifecycle": "Init"}]
+    entra = [{"name": "VISION_ENGINE_DATABASE_LOGIN", "value": "entra"}]
+    app["template"]["initContainers"] = [
+        {
+            "name": "database-role",
+            "args": ["database", "grant", "--role", "vision-engine", "--principal", ENGINE, "--from", former],
+            "env": [
+                *entra,
+                {"name": "AZURE_CLIENT_ID", "value": "database-client"},
+                {"name": "VISION_ENGINE_DATABASE_URL", "value": f"postgresql://vision-database@{address}/vision"},
+            ],
+        }
+    ]
+    app["template"]["containers"][0]["env"] += [
+        *entra,
+        {"name": "VISION_ENGINE_DATABASE_URL", "value": f"postgresql://vision-engine@{address}/vision"},
+        {"name": "VISION_ENGINE_TOKEN_KEY", "value": "VGhlIGtleSBvZiBhIHRlc3Q6IDMyIGJ5dGVzIGluIGE="},
+    ]
+    return app
+
+
+def with_identities(state: State) -> None:
+    state.add(directory.IDENTITY, IDENTITY, outputs={"principalId": ENGINE, "clientId": "engine-client"})
+    owner = {"principalId": DATABASE_OWNER, "clientId": "database-client"}
+    state.add(directory.IDENTITY, ADMINISTRATOR_IDENTITY, outputs=owner)
+
+
+BY_TOKEN = {"authConfig": {"activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled"}}
+BY_PASSWORD = {"administratorLogin": "vision", "administratorLoginPassword": "a first: password"}
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
+def test_an_engine_without_a_password_on_a_server_that_had_one(
+    world: AzureWorld, app: str, state: State, tmp_path: Path
+) -> None:
+    with_identities(state)
+    address = told.apply(DATABASE_SERVER, SERVER, BY_PASSWORD, {})["fullyQualifiedDomainName"]
+    verify = f"sslmode=verify-full&sslrootcert={world.authority.ca_file}"
+
+    def connected(role: str, password: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(f"postgresql://{role}@{address}/vision?{verify}", password=password, autocommit=True)
+
+    try:
+        told.apply(DATABASE, f"{SERVER}/databases/vision", {}, {})
+        url = f"postgresql://vision:a%20first%3A%20password@{address}/vision?{verify}"
+        before = Settings(data_dir=tmp_path, database_url=url)
+        with closing(Store.open(before)), JobQueue(before):  # an engine of an earlier version has made its tables
+            pass
+        with connected("vision", "a first: password") as connection:
+            told.apply(DATABASE_SERVER, SERVER, BY_TOKEN, {})
+            with pytest.raises(psycopg.OperationalError):  # the server was restarted
+                connection.execute("SELECT 1")
+        told.apply(ADMINISTRATOR, f"{SERVER}/administrators/{DATABASE_OWNER}", {"principalName": "vision-database"}, {})
+        with pytest.raises(psycopg.OperationalError, match=r"rejects|reject"):
+            connected("vision", "a first: password")
+        wrong = engine_without_password(address)
+        wrong["configuration"]["identitySettings"][0]["lifecycle"] = "Main"
+        with pytest.raises(WorldFailure, match=r"(?s)init container database-role exited with 1\n.*gets no token"):
+            told.apply(CONTAINER_APP, APP, wrong, {})
+        fqdn = told.apply(CONTAINER_APP, APP, engine_without_password(address), {})["latestRevisionFqdn"]
+        assert requests.get(f"https://{fqdn}/healthz", timeout=SECONDS).status_code == 200
+
+        (running,) = processes_of(world)
+        own = psutil.Process(running).environ()
+
+        def token(client_id: str) -> requests.Response:
+            """What the main container gets."""
+            query = {"api-version": "2019-08-01", "resource": AUDIENCE, "client_id": client_id}
+            headers = {"X-IDENTITY-HEADER": own["IDENTITY_HEADER"]}
+            return requests.get(own["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=30)
+
+        assert token("database-client").status_code == 400
+        granted = token("engine-client").json()["access_token"]
+        with connected("vision-engine", granted) as connection:
+            row = connection.execute(
+                "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR pg_has_role('azure_pg_admin', 'MEMBER')"
+                " FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+            assert row == (False,)
+            owners = connection.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('public', 'dbos')")
+            assert owners.fetchall() == [("vision-engine",)]
+        with pytest.raises(psycopg.OperationalError, match="LDAP authentication failed"):
+            connected("vision-database", granted)  # another one's role
+        other, _ = world.authority.token(object_id=ENGINE, client_id="c", tenant_id="t", audience="https://storage.azure.com")
+        with pytest.raises(psycopg.OperationalError, match="LDAP authentication failed"):
+            connected("vision-engine", other)  # a token for another service
+    finally:
+        told.remove(CONTAINER_APP, APP)
+        told.remove(DATABASE_SERVER, SERVER)
+
+
+def test_workers_follow_the_messages_of_a_queue_that_their_identity_may_read(
+    world: AzureWorld, app: str, state: State, tmp_path: Path
+) -> None:
+    with_identities(state)
+    state.add(directory.QUEUE, QUEUE_ID)
+    rule = {"accountName": "visiontraining", "queueName": "workers", "queueLength": 1, "identity": IDENTITY}
+    workers = worker(f"sqlite:///{tmp_path}/engine.sqlite", "")
+    workers["identity"] = {"type": "UserAssigned", "userAssignedIdentities": [IDENTITY]}
+    workers["template"]["scale"]["rules"] = [{"name": "jobs", "azureQueue": rule}]
+    token, _ = world.authority.token(object_id=ENGINE, client_id="c", tenant_id="t", audience="https://storage.azure.com")
+    headers = {"Authorization": f"Bearer {token}", "x-ms-version": "2024-08-04"}
+    messages = f"{world.queues.url}/visiontraining/workers/messages"
+
+    def put() -> int:
+        body = "<QueueMessage><MessageText>worker</MessageText></QueueMessage>"
+        return requests.post(messages, data=body, headers=headers, timeout=60).status_code
+
+    told.apply(CONTAINER_APP, APP, workers, {})
+    assert put() == 403
+    said = lambda: "".join(file.read_text() for file in (world.folder / "apps").rglob("scale.txt"))  # noqa: E731
+    wait_until(lambda: "403 AuthorizationPermissionMismatch" in said(), "the scaler is refused", 30)
+    assert processes_of(world) == []
+    state.assign(QUEUE_CONTRIBUTOR, ENGINE, QUEUE_ID)
+    assert put() == 201
+    wait_until(lambda: len(processes_of(world)) == 1, "a worker comes", SECONDS, every_seconds=0.1)
+    assert requests.delete(messages, headers=headers, timeout=60).status_code == 204
+    wait_until(lambda: processes_of(world) == [], "the worker goes", SECONDS, every_seconds=0.1)
+    assert requests.get(messages, headers={"x-ms-version": "2024-08-04"}, timeout=60).status_code == 403
 
 
 def job(timeout_seconds: int, *arguments: str) -> dict[str, Any]:

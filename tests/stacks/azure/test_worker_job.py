@@ -16,14 +16,17 @@ from tests.components.azure.played_engine import Engine
 from tests.components.azure.played_engine import engine as pulumi_engine  # noqa: F401 - a fixture
 from tests.engine.jobs.blob_server import BlobServer, serving_blobs
 from tests.engine.jobs.drawn import Gate, coco, drawn_image
+from tests.stacks.azure import directory
 from tests.stacks.azure import world as told
 from tests.stacks.azure.container_job import FAILED, RUNNING, SUCCEEDED, ContainerJob, Execution
+from tests.stacks.azure.queues import CONTRIBUTOR as QUEUE_CONTRIBUTOR
 from tests.stacks.azure.services import CONTAINER_APP, JOB, AzureWorld
-from tests.stacks.azure.written_state import GROUP, IDENTITY
+from tests.stacks.azure.written_state import ACCOUNT, GROUP, IDENTITY, State
 from tests.support.waiting import wait_until
 from vision_customization.components.azure.args import EngineSize
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.place import Place
+from vision_customization.components.azure.storage import WorkerQueue
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelStatus
 from vision_customization.customization.client.client import VisionClient
@@ -35,6 +38,7 @@ TRAININGS, AT_ONCE, PER_TAG, SIDE = 20, 2, 3, 32
 POLLING_SECONDS = 0.25
 HELD = "training-7"
 KEY = "the-key-of-these-trainings"
+QUEUE_ID = f"{ACCOUNT}/queueServices/default/queues/workers"
 APP, WORKER = f"{GROUP}/providers/Microsoft.App/containerApps/engine", f"{GROUP}/providers/Microsoft.App/jobs/worker"
 
 
@@ -49,9 +53,15 @@ def engine(
     objects_url: str,
     database_url: str,
     blobs: BlobServer,
+    world: AzureWorld,
+    state: State,
     pulumi_engine: Engine,  # noqa: F811 - the fixture
 ) -> Iterator[VisionClient]:
-    """The engine as the component declares it, with workers as a job whose rule is asked often."""
+    """The engine as the component declares it, with workers as a job that looks often into a queue of messages."""
+    state.add(directory.QUEUE, QUEUE_ID)
+    state.assign(QUEUE_CONTRIBUTOR, "engine-object", QUEUE_ID)
+    queue_url = f"{world.queues.url}/visiontraining/workers"
+    queue = WorkerQueue(*map(pulumi.Output.from_input, (QUEUE_ID, "visiontraining", "workers", queue_url)))
 
     @pulumi.runtime.test
     def program() -> pulumi.Output[str]:
@@ -65,6 +75,7 @@ def engine(
             settings={
                 "AZURE_CLIENT_ID": "engine-client",
                 "VISION_ENGINE_OBJECTS_URL": objects_url,
+                "VISION_ENGINE_WORKER_QUEUE": queue_url,
                 "VISION_ENGINE_ALLOWED_HOSTS": blobs.netloc,
             },
             secrets={
@@ -72,6 +83,7 @@ def engine(
                 "VISION_ENGINE_DATABASE_URL": database_url,
                 "VISION_ENGINE_TOKEN_KEY": Fernet.generate_key().decode(),
             },
+            queue=queue,
             size=EngineSize(workers="job", max_workers=AT_ONCE),
         )
         return EngineApp("vision-engine", args).endpoint

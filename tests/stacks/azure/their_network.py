@@ -36,6 +36,7 @@ def their_network(folder: Path, location: str = "eastus") -> dict[str, str]:
     zones = {
         "blob": "privatelink.blob.core.windows.net",
         "vision": "privatelink.cognitiveservices.azure.com",
+        "queue": "privatelink.queue.core.windows.net",
         "vault": "privatelink.vaultcore.azure.net",
         "database": "private.postgres.database.azure.com",
         "apps": f"{location}.azurecontainerapps.io",
