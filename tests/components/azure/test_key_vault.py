@@ -8,12 +8,10 @@ import pytest
 
 from tests.components.azure.played_azure import Azure
 from tests.components.azure.played_engine import playing
-from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.args import AzureArgs, DatabaseSize
 from vision_customization.components.azure.key_vault import Retries
 from vision_customization.components.azure.preflight import MAKE_VAULTS
 from vision_customization.components.azure.workspace import AzureWorkspace
-
-VARIABLES = ["VISION_ENGINE_DATABASE_URL", "VISION_ENGINE_KEYS", "VISION_ENGINE_TOKEN_KEY"]
 
 
 @pytest.fixture
@@ -40,11 +38,18 @@ def secrets(azure: Azure, app: str) -> dict[str, dict[str, Any]]:
     return {secret["name"]: secret for secret in configuration.get("value", configuration)["secrets"]}
 
 
-@pytest.mark.parametrize("private_network", [False, True])
-def test_the_secrets_are_in_the_vault_alone(azure: Azure, *, private_network: bool) -> None:
-    declare(key_vault=True, private_network=private_network)
+@pytest.mark.parametrize(
+    ("private_network", "login", "names"),
+    [
+        (False, "password", {"database-url", "keys", "token-key"}),
+        (True, "password", {"database-url", "keys", "token-key"}),
+        (True, "entra", {"keys", "token-key"}),
+    ],
+)
+def test_the_secrets_are_in_the_vault_alone(azure: Azure, private_network: bool, login: str, names: set[str]) -> None:
+    declare(key_vault=True, private_network=private_network, database=DatabaseSize(login=login))
     made = {inputs["secretName"] for kind, _, inputs in azure.made if kind == "keyvault:Secret"}
-    assert made == {"database-url", "keys", "token-key"}
+    assert made == names
     for app in ("api", "worker"):
         found = secrets(azure, app)
         assert set(found) == made
