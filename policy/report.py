@@ -134,7 +134,7 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
         ("variables", _variables),
     ),
     apps.JOB: ("identity.type", "configuration.triggerType", ("images", _images), ("variables", _variables)),
-    stack.ENVIRONMENT: ("appLogsConfiguration.destination", "vnetConfiguration.internal", "publicNetworkAccess"),
+    apps.ENVIRONMENT: ("appLogsConfiguration.destination", "vnetConfiguration.internal", "publicNetworkAccess"),
     stack.DIAGNOSTIC_SETTING: (("about", _target("resourceUri")), ("workspaceId", _given("workspaceId"))),
     stack.LOCK: ("level", ("scope", _target("scope"))),
     stack.BUDGET: ("amount", "timeGrain", ("notifications", _thresholds)),
