@@ -31,7 +31,8 @@ from vision_customization.engine.jobs.names import training_job
 
 pytestmark = [pytest.mark.ci, pytest.mark.process, pytest.mark.postgresql, pytest.mark.usefixtures("deployer")]
 
-TRAININGS, AT_ONCE, PER_TAG, SIDE = 20, 2, 3, 64
+TRAININGS, AT_ONCE, PER_TAG, SIDE = 20, 2, 3, 32
+POLLING_SECONDS = 0.25
 HELD = "training-7"
 KEY = "the-key-of-these-trainings"
 APP, WORKER = f"{GROUP}/providers/Microsoft.App/containerApps/engine", f"{GROUP}/providers/Microsoft.App/jobs/worker"
@@ -50,7 +51,7 @@ def engine(
     blobs: BlobServer,
     pulumi_engine: Engine,  # noqa: F811 - the fixture
 ) -> Iterator[VisionClient]:
-    """The engine as the component declares it, with workers as a job that looks every second."""
+    """The engine as the component declares it, with workers as a job whose rule is asked often."""
 
     @pulumi.runtime.test
     def program() -> pulumi.Output[str]:
@@ -77,7 +78,7 @@ def engine(
 
     program()
     declared = pulumi_engine.declared
-    declared["Job"]["configuration"]["eventTriggerConfig"]["scale"]["pollingInterval"] = 1
+    declared["Job"]["configuration"]["eventTriggerConfig"]["scale"]["pollingInterval"] = POLLING_SECONDS
     outputs = told.apply(
         CONTAINER_APP, APP, declared["ContainerApp"], {"configuration": declared["ContainerApp"]["configuration"]}
     )
@@ -88,12 +89,13 @@ def engine(
     told.remove(CONTAINER_APP, APP)
 
 
-def order_training(client: VisionClient, blobs: BlobServer, name: str, first_seed: int) -> None:
+def order_training(client: VisionClient, blobs: BlobServer, name: str) -> None:
+    """Of the same images as the others, at an address of its own: each reads them, and the first computes their features."""
     entries = []
     for tag, tag_name in enumerate(("red", "green")):
         for number in range(PER_TAG):
             path = f"/account/{name}/{tag_name}-{number}.png"
-            entries.append((blobs.put(path, drawn_image(tag, first_seed + number, SIDE)), tag_name))
+            entries.append((blobs.put(path, drawn_image(tag, number, SIDE)), tag_name))
     annotations = blobs.put(f"/account/{name}/annotations.json", coco(entries, ["red", "green"], SIDE))
     client.register_dataset(
         name,
@@ -129,7 +131,7 @@ def test_twenty_trainings_have_an_execution_each_though_one_is_killed(
     blobs.before_reply = lambda path: gate.passed() if f"/{HELD}/" in path and ".png" in path else None
     gate.shut()
     for number in range(TRAININGS):
-        order_training(engine, blobs, f"training-{number}", 100 * number)
+        order_training(engine, blobs, f"training-{number}")
     found = world.job(WORKER)
     assert found is not None
     job: ContainerJob = found
@@ -148,9 +150,9 @@ def test_twenty_trainings_have_an_execution_each_though_one_is_killed(
             gate.open()
         return all(model.status.final for model in engine.list_models())
 
-    wait_until(all_have_ended, lambda: f"all trainings end: {summary(job)}", 600, every_seconds=0.5)
+    wait_until(all_have_ended, lambda: f"all trainings end: {summary(job)}", 300, every_seconds=0.2)
     wait_until(lambda: not running(), "the last executions end", 60, every_seconds=0.2)
-    time.sleep(3)  # three looks of the scaler
+    time.sleep(4 * POLLING_SECONDS)  # the rule is asked again, and starts nothing
 
     print(
         f"\n{TRAININGS} trainings in {time.monotonic() - begun:.0f} s, at most {at_most} executions at once",
