@@ -261,7 +261,7 @@ CONTROLS = (
     ),
     Control(
         "Diagnostic settings", "storage", "none", observed,
-        "diagnostics", "Stricter: storage, Vision and PostgreSQL log to one place.",
+        "diagnostics", "Stricter: storage, Vision, PostgreSQL and the vault log to one place.",
     ),
     Control(
         "Locks", "storage", "none", locked,
