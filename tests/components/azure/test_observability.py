@@ -24,7 +24,8 @@ def test_an_alert_reports_a_scaler_that_fails(engine: Engine) -> None:
         "ContainerAppSystemLogs_CL",
         (
             "| where 'worker' in "
-            "(column_ifexists('ContainerAppName_s', ''), column_ifexists('ContainerJobName_s', ''), column_ifexists('JobName_s', ''))"
+            "(column_ifexists('ContainerAppName_s', ''), column_ifexists('ContainerJobName_s', ''), "
+            "column_ifexists('JobName_s', ''))"
         ),
         "| where Reason_s in ('KEDAScalerFailed', 'ScaledObjectCheckFailed', 'ScaledJobCheckFailed')",
     ]
