@@ -127,10 +127,13 @@ class NetworkOptions:
     existing: ExistingNetwork = field(default_factory=ExistingNetwork)
     route_table: str | None = None
 
-    def actions(self, *, private: bool) -> list[str]:
-        """What the deployer must be allowed to do in the stack's resource group. `private`: whether there are endpoints."""
+    def actions(self, *, private: bool, vision: bool = True) -> list[str]:
+        """What the deployer must be allowed to do in the stack's resource group.
+
+        `private`: whether there are endpoints; `vision`: whether there is a Vision account.
+        """
         existing = self.existing
-        subnets, zones = _needed(private=private)
+        subnets, zones = _needed(private=private, vision=vision)
         needed = {
             "virtualNetworks/write": existing.network is None,
             "networkSecurityGroups/write": not all(map(existing.subnet, subnets)),
@@ -139,10 +142,10 @@ class NetworkOptions:
         }
         return [f"Microsoft.Network/{action}" for action, is_needed in needed.items() if is_needed]
 
-    def uses(self, *, private: bool) -> list[Use]:
+    def uses(self, *, private: bool, vision: bool = True) -> list[Use]:
         """What the deployer must be allowed to do with the network, subnets, zones and route table of somebody else."""
         existing = self.existing
-        subnets, zones = _needed(private=private)
+        subnets, zones = _needed(private=private, vision=vision)
         given = {what: subnet for what in subnets if (subnet := existing.subnet(what))}
         uses = [_use(subnet, "virtualNetworks/subnets/join/action", subnet=what) for what, subnet in given.items()]
         needed = {
@@ -187,9 +190,11 @@ class NetworkOptions:
             )
 
 
-def _needed(*, private: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _needed(*, private: bool, vision: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The subnets and zones that a stack has."""
-    return (SUBNETS, ZONES) if private else (("apps", "database"), ("database",))
+    if not private:
+        return ("apps", "database"), ("database",)
+    return SUBNETS, tuple(zone for zone in ZONES if vision or zone != "vision")
 
 
 def _use(of: NetworkId, *actions: str, role: str = "Network Contributor", subnet: str = "") -> Use:

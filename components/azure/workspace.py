@@ -152,7 +152,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             )
 
     def _preflight(self) -> Preflight:
-        args = self._args
+        args, has_vision = self._args, self._args.vision == "account"
         group = args.resource_group.existing if args.resource_group else self._names.resource_group
         container_id = pulumi.Output.format(
             "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.Storage/storageAccounts/{2}/blobServices/default/containers/{3}",
@@ -171,15 +171,15 @@ class AzureWorkspace(pulumi.ComponentResource):
                 group=args.resource_group is None,
                 logs=args.log_workspace is None,
                 identity=args.identity is None,
-                networks=args.network.actions(private=args.private_network) if args.has_network else (),
+                networks=args.network.actions(private=args.private_network, vision=has_vision) if args.has_network else (),
                 defines_role=args.studio_labelling,
-                vision=args.vision == "account",
+                vision=has_vision,
                 jobs=args.engine.workers == "job",
                 locks=args.locks,
                 budget=args.monthly_budget is not None,
             ),
             uses=self._uses(),
-            vision_account=self._names.vision_account if args.vision == "account" else None,
+            vision_account=self._names.vision_account if has_vision else None,
             vision_location=args.vision_region,
             container_id=container_id,
             assigns_deployer=args.assign_deployer,
@@ -207,7 +207,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
             uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
         if args.has_network:
-            uses += args.network.uses(private=args.private_network)
+            uses += args.network.uses(private=args.private_network, vision=args.vision == "account")
         if args.container_registry is not None:
             uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
         return uses

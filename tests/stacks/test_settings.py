@@ -310,6 +310,10 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             {"azure": {"image": "i", "imageHosts": ["https://images.example.org"]}},
             "azure: imageHosts: 'https://images.example.org' must be a host name like images.example.org",
         ),
+        (
+            {"azure": {"image": "i", "vision": "none", "imageHosts": ["*"]}},
+            "azure: imageHosts needs vision: account. Remove it",
+        ),
         ({"azure": {"image": "i", "protect": True}}, "azure: protect needs alertEmails"),
         ({"azure": {"image": "i", "monthlyBudget": 5}}, "azure: monthlyBudget needs alertEmails"),
         (

@@ -78,6 +78,10 @@ def test_what_the_deployer_must_be_allowed_to_do() -> None:
     assert uses["database"].actions == ["Microsoft.Network/virtualNetworks/subnets/join/action"]
     assert uses["eastus.azurecontainerapps.io"].actions == ["Microsoft.Network/privateDnsZones/A/write"]
     assert uses["eastus.azurecontainerapps.io"].role == "Private DNS Zone Contributor"
+    without = NetworkOptions(ExistingNetwork(**{**given, "vision_zone": None}))
+    assert without.actions(private=True, vision=False) == ["Microsoft.Network/privateEndpoints/write"]
+    assert NETWORK not in {use.resource_id for use in without.uses(private=True, vision=False)}
+    assert given["vision_zone"] not in {use.resource_id for use in theirs.uses(private=True, vision=False)}
     some = NetworkOptions(ExistingNetwork(virtual_network=NETWORK, blob_zone=given["blob_zone"], link_zones=True))
     uses = {use.resource_id.rpartition("/")[2]: use for use in some.uses(private=True)}
     assert [action.removeprefix("Microsoft.Network/") for action in uses["spoke"].actions] == [
