@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import pulumi
-from pulumi_azure_native import app, authorization, managedidentity, resources
+from pulumi_azure_native import authorization, managedidentity, resources
 
+from vision_customization.components.azure.apps_environment import apps_environment
 from vision_customization.components.azure.args import AzureArgs
 from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
@@ -25,7 +26,6 @@ from vision_customization.components.azure.safeguards import CostBudget, DataLoc
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.use import Use
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
-from vision_customization.components.azure.worker_profiles import CONSUMPTION, profile_name
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.novel_samples import novel_sample_settings
@@ -414,7 +414,9 @@ class AzureWorkspace(pulumi.ComponentResource):
         database: EngineDatabase,
         identity: Identity,
     ) -> Service:
-        environment = self._environment(network, observability)
+        environment = apps_environment(
+            f"{self._name}-apps", self._names.environment, self._place, self._args, observability, network, self._child
+        )
         if network is not None and self._args.private_network:
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
@@ -456,38 +458,6 @@ class AzureWorkspace(pulumi.ComponentResource):
             pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=names_there)),
         )
         return Service(engine.endpoint, key.value)
-
-    def _environment(self, network: PrivateNetwork | None, observability: Observability) -> app.ManagedEnvironment:
-        options = self._args.environment
-        return app.ManagedEnvironment(
-            f"{self._name}-apps",
-            resource_group_name=self.resource_group,
-            environment_name=self._names.environment,
-            location=self._args.location,
-            app_logs_configuration=app.AppLogsConfigurationArgs(
-                destination="log-analytics",
-                log_analytics_configuration=app.LogAnalyticsConfigurationArgs(
-                    customer_id=observability.customer_id, shared_key=observability.shared_key
-                ),
-            ),
-            vnet_configuration=app.VnetConfigurationArgs(
-                infrastructure_subnet_id=network.apps_subnet_id, internal=self._args.private_network
-            )
-            if network
-            else None,
-            zone_redundant=options.zone_redundant or None,
-            peer_traffic_configuration=app.ManagedEnvironmentPeerTrafficConfigurationArgs(
-                encryption=app.ManagedEnvironmentEncryptionArgs(enabled=True)
-            )
-            if options.peer_encryption
-            else None,
-            workload_profiles=[
-                app.WorkloadProfileArgs(name=profile_name(profile), workload_profile_type=profile)
-                for profile in dict.fromkeys((CONSUMPTION, self._args.engine.worker_profile))
-            ],
-            tags=self._tags,
-            opts=self._child,
-        )
 
     def _deployer_access(self, storage: TrainingStorage, preflight: Preflight) -> BlobAccess:
         """The training container, once the deploying identity's role on it takes effect."""
