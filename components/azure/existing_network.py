@@ -182,7 +182,7 @@ class NetworkOptions:
         if len(set(given)) < len(given):
             yield "two of the existing subnets are the same. Apps, database and endpoints each need a subnet of their own"
         if self.route_table and existing.apps_subnet:
-            yield "routeTable applies only to a subnet that the stack makes. Set it on existing.appsSubnet yourself, and remove it here"
+            yield "routeTable is for a subnet that the stack makes. Set it on existing.appsSubnet yourself, and remove it here"
         if not private and (existing.endpoints_subnet or existing.blob_zone or existing.vision_zone or existing.apps_zone):
             yield (
                 "existing.endpointsSubnet, blobZone, visionZone and appsZone need privateNetwork: true. "
