@@ -40,7 +40,7 @@ _KNOWN_TO_AZURE: Mapping[str, Mapping[str, Any]] = {
 
 
 class NotInAzure(Exception):
-    """The stack has no file, or runs elsewhere. The message says which."""
+    """The stack has no file that can be read, or runs elsewhere. The message says which."""
 
 
 class _Mocks(pulumi.runtime.Mocks):
@@ -66,19 +66,30 @@ class _Mocks(pulumi.runtime.Mocks):
         return dict(_KNOWN_TO_AZURE.get(args.token.removeprefix("azure-native:").replace(":get", ":"), {})), []
 
 
+def _readable(value: Any) -> Any:  # noqa: ANN401 - YAML
+    """A value with a text in place of each that the file has encrypted (`secure: …`), since no price depends on one."""
+    if isinstance(value, Mapping):
+        return _NOBODY if set(value) == {"secure"} else {key: _readable(below) for key, below in value.items()}
+    return [_readable(below) for below in value] if isinstance(value, list) else value
+
+
 def declared_resources(stack: str, checkout: Path) -> list[Billable]:
     """The resources in Azure of the stack's file. Call it once in a process: Pulumi's mocks are global.
 
     Raises:
-        NotInAzure: there is no such file, or its platform is another.
+        NotInAzure: there is no such file, it is not YAML, or its platform is another.
         pulumi.RunError: the settings are invalid.
     """
     file = checkout / "stacks" / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         raise NotInAzure(f"{file} does not exist. Name a stack that has a file: make cost STACK=dev")
-    written = yaml.safe_load(file.read_text("utf-8")).get("config", {})
+    try:
+        document = yaml.safe_load(file.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise NotInAzure(f"{file} is not YAML: {error}") from None
+    written = (document.get("config") if isinstance(document, Mapping) else None) or {}
     # Datasets and models are not resources of Azure; what they cost is the time of workers.
-    config = {key: value for key, value in written.items() if key in (f"{PROJECT}:platform", f"{PROJECT}:azure")}
+    config = {key: _readable(written[key]) for key in (f"{PROJECT}:platform", f"{PROJECT}:azure") if key in written}
     if config.get(f"{PROJECT}:platform") != "azure":
         raise NotInAzure(f"The stack {stack} runs on this machine, where nothing is billed")
     os.environ["PULUMI_CONFIG"] = json.dumps(

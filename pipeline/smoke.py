@@ -18,6 +18,7 @@ from pipeline.leftovers import AzureRefused, Made, Manager, made_by, purge, wait
 from toolchain.commands import duration, say
 from toolchain.places import Places
 from toolchain.stacks import show
+from toolchain.stacks.local_state import is_local
 from vision_customization.common.errors import VisionError
 from vision_customization.customization.client.client import VisionClient
 
@@ -77,10 +78,20 @@ class Smoke:
         self._step("purge", lambda: self._purged(made, manager))
 
     def _refuse_what_is_there(self) -> None:
-        there = made_by(self._exported()).resources
+        if is_local(self.places, self.stack):
+            raise SmokeFailed(
+                f"the stack {self.stack} runs on this machine, and a smoke test is for Azure. Name a stack whose platform is "
+                "azure: make smoke STACK=smoke"
+            )
+        resources = (self._exported().get("deployment") or {}).get("resources") or []
+        there = [
+            each
+            for each in resources
+            if each.get("id") and not each.get("external") and not str(each["type"]).startswith("pulumi:")
+        ]
         if there:
             raise SmokeFailed(
-                f"the stack {self.stack} has {len(there)} resources in Azure, which the end of this run would destroy. Use a "
+                f"the stack {self.stack} has {len(there)} resources, which the end of this run would destroy. Use a "
                 f"stack that is not deployed, or take it down first: make down STACK={self.stack}"
             )
 

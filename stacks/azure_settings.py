@@ -295,6 +295,18 @@ class AzureSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _only_an_account_has_settings(self) -> Self:
+        given = {
+            "visionLocation": self.vision_location,
+            "imageHosts": self.image_hosts,
+            "restore": self.restore,
+            "network.existing.visionZone": self.network.existing.vision_zone,
+        }
+        if self.vision == "none" and (name := next((name for name, value in given.items() if value), None)):
+            raise ValueError(f"{name} needs vision: account. Remove it, since there is no Vision account")
+        return self
+
+    @model_validator(mode="after")
     def _existing_resources_have_their_types(self) -> Self:
         for name, arm_type in TYPES.items():
             if (found := getattr(self, name)) is not None:
@@ -327,5 +339,5 @@ class AzureSettings(Settings):
                 "environment.zoneRedundant": self.environment.zone_redundant,
             }
             if name := next((name for name, is_set in needing.items() if is_set), None):
-                raise ValueError(f"{name} needs a network, which a stack with database.access: azureServices has not")
+                raise ValueError(f"{name} needs a network, which a stack with database.access: azureServices does not have")
         return self

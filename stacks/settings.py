@@ -17,8 +17,11 @@ from stacks.azure_settings import (
     AzureSettings,
     DatabaseSizeSettings,
     EngineSizeSettings,
+    EnvironmentSettings,
     ExistingGroupSettings,
+    ExistingNetworkSettings,
     ExistingSettings,
+    NetworkSettings,
     Settings,
 )
 from stacks.written_names import misread_keys, unproven
@@ -282,5 +285,8 @@ _SHAPES: dict[str, type[Settings]] = {
     "containerRegistry": ExistingSettings,
     "logWorkspace": ExistingSettings,
     "identity": ExistingSettings,
+    "network": NetworkSettings,
+    "existing": ExistingNetworkSettings,
+    "environment": EnvironmentSettings,
 }
 """The settings class of the values below each key."""

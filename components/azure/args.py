@@ -1,5 +1,6 @@
 """The arguments of an Azure workspace."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vision_customization.components.azure.address_plan import ADDRESS_PREFIX
@@ -7,9 +8,16 @@ from vision_customization.components.azure.existing import TYPES, ArmId, Existin
 from vision_customization.components.azure.existing_network import NetworkOptions
 from vision_customization.components.azure.place import region_name
 from vision_customization.components.azure.vision_account import LOCATIONS
-from vision_customization.components.azure.worker_profiles import CONSUMPTION
+from vision_customization.components.azure.worker_profiles import CONSUMPTION, PROFILES
 
 VISION = ("account", "none")
+WORKERS = ("app", "job")
+ACCESS = ("network", "azureServices")
+
+
+def _one_of(name: str, value: object, allowed: Iterable[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,13 @@ class EngineSize:
     worker_profile: str = CONSUMPTION
     worker_timeout_hours: int = 24
     self_test: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for other `workers` or another profile, and for workers that always run as executions."""
+        _one_of("workers", self.workers, WORKERS)
+        _one_of("worker_profile", self.worker_profile, PROFILES)
+        if self.workers == "job" and self.min_workers:
+            raise ValueError(f"workers 'job' needs min_workers 0, not {self.min_workers}, since executions end by themselves")
 
     @property
     def follows_jobs(self) -> bool:
@@ -70,11 +85,10 @@ class DatabaseSize:
     login: str = LOGINS[0]
 
     def __post_init__(self) -> None:
-        """Raises ValueError if there is no such mode or login."""
-        if self.login not in LOGINS:
-            raise ValueError(f"login must be one of {', '.join(LOGINS)}, not {self.login!r}")
-        if self.high_availability not in HIGH_AVAILABILITY:
-            raise ValueError(f"high_availability must be one of {', '.join(HIGH_AVAILABILITY)}, not {self.high_availability!r}")
+        """Raises ValueError if there is no such mode, access or login."""
+        _one_of("high_availability", self.high_availability, HIGH_AVAILABILITY)
+        _one_of("access", self.access, ACCESS)
+        _one_of("login", self.login, LOGINS)
 
 
 @dataclass(frozen=True)
@@ -148,11 +162,15 @@ class AzureArgs:
     tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for another `vision`, protection without a vault, and an existing resource of another type."""
-        if self.vision not in VISION:
-            raise ValueError(f"vision '{self.vision}': must be one of {', '.join(VISION)}")
+        """Raises ValueError for another `vision`, for the id of an existing resource of another type, for a budget without
+        `alert_emails`, for protection without a vault, and for a private network or zones without a network."""
+        _one_of("vision", self.vision, VISION)
         if self.purge_protection and not self.key_vault:
             raise ValueError("purge_protection needs key_vault: it protects the vault")
+        if self.monthly_budget is not None and not self.alert_emails:
+            raise ValueError("monthly_budget needs alert_emails: the addresses that it sends mail to")
+        if not self.has_network and (self.private_network or self.environment.zone_redundant):
+            raise ValueError("private_network and zone_redundant need database.access 'network'")
         for name, arm_type in TYPES.items():
             if (found := getattr(self, name)) is not None:
                 ArmId.of(name, found.existing, arm_type)

@@ -187,7 +187,7 @@ class NetworkOptions:
         if len(set(given)) < len(given):
             yield "two of the existing subnets are the same. Apps, database and endpoints each need a subnet of their own"
         if self.route_table and existing.apps_subnet:
-            yield "routeTable changes no subnet of somebody else. Set it on existing.appsSubnet, and remove it here"
+            yield "routeTable is for a subnet that the stack makes. Set it on existing.appsSubnet yourself, and remove it here"
         zones = [getattr(existing, f"{what}_zone") for what in ZONES if what != "database"]
         if not private and (existing.endpoints_subnet or any(zones)):
             yield (

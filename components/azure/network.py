@@ -23,6 +23,7 @@ class PrivateNetworkArgs:
             a free part of that network.
         options: what somebody else has already, and a route table.
         private: whether there are private endpoints, and names for apps without a public address.
+        shared_group: whether other stacks may lie in the resource group, so that names there need to be this stack's own.
     """
 
     place: Place
@@ -30,6 +31,7 @@ class PrivateNetworkArgs:
     address_prefix: str = ADDRESS_PREFIX
     options: NetworkOptions = field(default_factory=NetworkOptions)
     private: bool = True
+    shared_group: bool = False
 
     def __post_init__(self) -> None:
         """Raises NetworkNotUsable."""
@@ -67,8 +69,8 @@ class PrivateNetwork(pulumi.ComponentResource):
         self.database_subnet_id = self._subnet("database")
         if args.private:
             self._endpoints_id = self._subnet("endpoints")
-        # A network is linked to one zone of a name, so that stacks in one network need different names.
-        shared = self._existing.network is not None
+        # A network is linked to one zone of a name, and a group has one, so that stacks in one of them need different names.
+        shared = args.shared_group or self._existing.network is not None
         zone = self._zone("database", f"{args.network_name}.{DATABASE_ZONE}" if shared else DATABASE_ZONE)
         # A server that is created before its zone is linked can't be reached by its name for a while.
         self.database_zone_id = zone.linked_id
@@ -95,7 +97,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         endpoint = network.PrivateEndpoint(
             f"{self._name}-{what}",
             resource_group_name=self._place.resource_group_name,
-            private_endpoint_name=f"{self._name}-{what}",
+            private_endpoint_name=f"{self._args.network_name if self._args.shared_group else self._name}-{what}",
             location=self._place.location,
             subnet=network.SubnetArgs(id=self._endpoints_id),
             private_link_service_connections=[

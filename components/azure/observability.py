@@ -10,8 +10,13 @@ from vision_customization.components.azure.existing import TYPES, ArmId
 from vision_customization.components.azure.place import Place
 
 OF_WORKERS = """\
-| where '{worker}' in (column_ifexists('ContainerAppName_s', ''), column_ifexists('ContainerJobName_s', ''))"""
-"""Lines of the workers, whether they are an app or a job. A column exists once a line has it."""
+| where '{worker}' in (column_ifexists('ContainerAppName_s', ''), column_ifexists('ContainerJobName_s', ''), \
+column_ifexists('JobName_s', ''))"""
+"""Lines of the workers, whether they are an app or a job. A column exists once a line has it.
+
+Lines of the system name a job in `JobName`, those of its containers in `ContainerJobName`
+(https://learn.microsoft.com/azure/azure-monitor/reference/tables/containerappsystemlogs).
+"""
 
 FAILED_TRAININGS = f"""\
 ContainerAppConsoleLogs_CL

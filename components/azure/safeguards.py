@@ -44,12 +44,14 @@ class CostBudget(pulumi.ComponentResource):
         name: str,
         *,
         group_id: pulumi.Input[str],
+        budget_name: str,
         amount: float,
         emails: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """
         Args:
+            budget_name: unique among the budgets of the group, which may have those of other stacks.
             amount: a month's costs, in the currency that the subscription is billed in.
             emails: who is told, at least one address.
         """
@@ -58,7 +60,7 @@ class CostBudget(pulumi.ComponentResource):
         consumption.Budget(
             name,
             scope=group_id,
-            budget_name="vision-customization",
+            budget_name=budget_name,
             amount=amount,
             category=consumption.CategoryType.COST,
             time_grain=consumption.TimeGrainType.MONTHLY,

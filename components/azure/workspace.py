@@ -143,6 +143,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             CostBudget(
                 f"{self._name}-budget",
                 group_id=group_id,
+                budget_name=args.base,
                 amount=args.monthly_budget,
                 emails=args.alert_emails,
                 opts=self._child,
@@ -214,7 +215,12 @@ class AzureWorkspace(pulumi.ComponentResource):
         return PrivateNetwork(
             f"{self._name}-net",
             PrivateNetworkArgs(
-                self._place, self._names.network, args.address_prefix, options=args.network, private=args.private_network
+                self._place,
+                self._names.network,
+                args.address_prefix,
+                options=args.network,
+                private=args.private_network,
+                shared_group=args.resource_group is not None,
             ),
             self._child,
         )

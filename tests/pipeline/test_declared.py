@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.declared import NotInAzure, declared_resources
 from tests.support.places import CHECKOUT, DOCS
 
 PAGE = DOCS / "azure-cost.md"
@@ -67,6 +68,7 @@ def test_what_somebody_else_owns_is_not_counted(tmp_path: Path) -> None:
         "registry": "contoso.azurecr.io",
         "containerRegistry": {"existing": f"{shared}/Microsoft.ContainerRegistry/registries/contoso"},
         "vision": "none",
+        "alertEmails": [{"secure": "v1:encrypted"}],
     }
     config = {"platform": "azure", "azure": azure, "models": {"textile": {"promoteFrom": "elsewhere"}}}
     done = cost("mine", checkout_with(tmp_path, config))
@@ -89,6 +91,16 @@ def test_what_has_no_cost_says_why(tmp_path: Path, config: dict[str, object], sa
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "runs on this machine"), ("config:\n", "runs on this machine"), ("config: [", "is not YAML")]
+)
+def test_a_file_without_settings(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.mine.yaml").write_text(text)
+    with pytest.raises(NotInAzure, match=said):
+        declared_resources("mine", tmp_path)
 
 
 def test_a_stack_without_a_file() -> None:

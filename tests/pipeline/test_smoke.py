@@ -149,7 +149,22 @@ def test_keep_leaves_everything(play: Play, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_stack_that_is_deployed_is_left_alone(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
     assert play(before=EXPORTED) == (1, USE[:1])
-    assert "the stack dev has 3 resources in Azure, which the end of this run would destroy" in capsys.readouterr().err
+    assert "the stack dev has 4 resources, which the end of this run would destroy" in capsys.readouterr().err
+
+
+def test_models_alone_are_left_alone_too(play: Play) -> None:
+    model = {"type": "pulumi-python:dynamic/vision:Model", "id": "textile-1"}
+    before = {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}, model]}}
+    assert play(before=before) == (1, USE[:1])
+
+
+def test_a_stack_on_this_machine_is_left_alone(play: Play, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its end would destroy what `make up` made here."""
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text("config:\n  vision-customization:platform: local\n")
+    (tmp_path / "calls").touch()
+    assert play() == (1, [])
+    assert "the stack dev runs on this machine" in capsys.readouterr().err
 
 
 def test_what_is_left_is_named(play: Play, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

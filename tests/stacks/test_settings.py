@@ -259,6 +259,18 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             "azure.locaton: unknown key; valid here: name, image",
         ),
         (
+            {"azure": {"image": "i", "network": {"existing": {"appSubnet": "/s"}}}},
+            "azure.network.existing.appSubnet: unknown key; valid here: virtualNetwork, appsSubnet",
+        ),
+        (
+            {"azure": {"image": "i", "network": {"routes": "/s"}}},
+            "azure.network.routes: unknown key; valid here: existing, routeTable",
+        ),
+        (
+            {"azure": {"image": "i", "environment": {"zones": True}}},
+            "azure.environment.zones: unknown key; valid here: zoneRedundant, peerEncryption",
+        ),
+        (
             {"azure": {"image": "i", "visionLocation": "northeurope"}},
             "azure.visionLocation: Input should be 'eastus', 'westus2'",
         ),
@@ -297,6 +309,10 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         (
             {"azure": {"image": "i", "imageHosts": ["https://images.example.org"]}},
             "azure: imageHosts: 'https://images.example.org' must be a host name like images.example.org",
+        ),
+        (
+            {"azure": {"image": "i", "vision": "none", "imageHosts": ["*"]}},
+            "azure: imageHosts needs vision: account. Remove it",
         ),
         ({"azure": {"image": "i", "protect": True}}, "azure: protect needs alertEmails"),
         ({"azure": {"image": "i", "purgeProtection": True}}, "azure: purgeProtection needs keyVault: true"),

@@ -83,10 +83,14 @@ def test_what_the_deployer_must_be_allowed_to_do() -> None:
     # A vault's zone is needed with a vault alone.
     assert "Microsoft.Network/privateDnsZones/write" in theirs.actions((*ENDPOINTS, "vault"))
     vault = f"{ZONE}/privatelink.vaultcore.azure.net"
-    theirs = NetworkOptions(ExistingNetwork(**given, vault_zone=vault))
-    assert theirs.actions((*ENDPOINTS, "vault")) == ["Microsoft.Network/privateEndpoints/write"]
-    assert {use.resource_id for use in theirs.uses((*ENDPOINTS, "vault"))} == {*given.values(), vault}
-    assert {use.resource_id for use in theirs.uses(ENDPOINTS)} == {*given.values()}
+    with_vault = NetworkOptions(ExistingNetwork(**given, vault_zone=vault))
+    assert with_vault.actions((*ENDPOINTS, "vault")) == ["Microsoft.Network/privateEndpoints/write"]
+    assert {use.resource_id for use in with_vault.uses((*ENDPOINTS, "vault"))} == {*given.values(), vault}
+    assert {use.resource_id for use in with_vault.uses(ENDPOINTS)} == {*given.values()}
+    without = NetworkOptions(ExistingNetwork(**{**given, "vision_zone": None}))
+    assert without.actions(("blob",)) == ["Microsoft.Network/privateEndpoints/write"]
+    assert NETWORK not in {use.resource_id for use in without.uses(("blob",))}
+    assert given["vision_zone"] not in {use.resource_id for use in theirs.uses(("blob",))}
     some = NetworkOptions(ExistingNetwork(virtual_network=NETWORK, blob_zone=given["blob_zone"], link_zones=True))
     uses = {use.resource_id.rpartition("/")[2]: use for use in some.uses(ENDPOINTS)}
     assert [action.removeprefix("Microsoft.Network/") for action in uses["spoke"].actions] == [

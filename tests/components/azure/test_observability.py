@@ -22,7 +22,11 @@ def test_an_alert_reports_a_scaler_that_fails(engine: Engine) -> None:
     (condition,) = rule["criteria"]["allOf"]
     assert condition["query"].splitlines() == [
         "ContainerAppSystemLogs_CL",
-        "| where 'worker' in (column_ifexists('ContainerAppName_s', ''), column_ifexists('ContainerJobName_s', ''))",
+        (
+            "| where 'worker' in "
+            "(column_ifexists('ContainerAppName_s', ''), column_ifexists('ContainerJobName_s', ''), "
+            "column_ifexists('JobName_s', ''))"
+        ),
         "| where Reason_s in ('KEDAScalerFailed', 'ScaledObjectCheckFailed', 'ScaledJobCheckFailed')",
     ]
     assert condition["failingPeriods"] == {"numberOfEvaluationPeriods": 2, "minFailingPeriodsToAlert": 2}

@@ -73,7 +73,7 @@ def test_without_an_account_the_rest_is_locked_after_all_that_is_below_it(azure:
 
 
 def test_another_choice_is_refused() -> None:
-    with pytest.raises(ValueError, match="vision 'maybe': must be one of account, none"):
+    with pytest.raises(ValueError, match="vision must be one of account, none, not 'maybe'"):
         AzureArgs(base="contoso", image="engine:1", vision="maybe")
 
 

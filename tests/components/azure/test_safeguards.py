@@ -24,7 +24,7 @@ def test_a_lock_is_on_the_resource_itself(engine: Engine) -> None:
 def test_a_budget_begins_this_month_and_tells_of_what_is_spent_and_forecast(engine: Engine) -> None:
     @pulumi.runtime.test
     def program() -> None:
-        CostBudget("vision-budget", group_id=GROUP, amount=800, emails=["a@example.com"])
+        CostBudget("vision-budget", group_id=GROUP, budget_name="vision-prod", amount=800, emails=["a@example.com"])
 
     program()
     budget = engine.declared["Budget"]

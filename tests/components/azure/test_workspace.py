@@ -61,6 +61,16 @@ def test_what_is_there_already_is_not_made(azure: Azure) -> None:
     assert [name for made, name, _ in azure.made if made == identity] == ["vision-database-administrator"]
 
 
+def test_a_stack_has_names_of_its_own_in_a_group_of_somebody_else(azure: Azure) -> None:
+    """So that two stacks can share it."""
+    given = {"private_network": True, "monthly_budget": 5, "alert_emails": ["a@example.com"]}
+    declare(resource_group=Existing("contoso-rg"), **given)
+    assert azure.inputs("consumption:Budget")["budgetName"] == "contoso"
+    assert azure.inputs("network:PrivateEndpoint", "vision-net-blob")["privateEndpointName"] == "contoso-net-blob"
+    zone = azure.inputs("privatedns:PrivateZone", "vision-net-database")["privateZoneName"]
+    assert zone == "contoso-net.private.postgres.database.azure.com"
+
+
 def exports(**args: Any) -> dict[str, Any]:  # noqa: ANN401
     """The workspace's `exports`, as Pulumi knows them in the end."""
     found: list[dict[str, Any]] = []
