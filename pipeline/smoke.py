@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -148,6 +149,9 @@ class Smoke:
             return INTERRUPTED
         except (SmokeFailed, AzureRefused, VisionError) as error:
             print(f"smoke: {error}", file=sys.stderr)
+            return 1
+        except Exception:  # noqa: BLE001 - whatever it is, what was made must be taken down
+            traceback.print_exc()
             return 1
         return 0
 

@@ -1,6 +1,6 @@
 """The arguments of an Azure workspace."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from vision_customization.components.azure.address_plan import ADDRESS_PREFIX
@@ -15,7 +15,7 @@ WORKERS = ("app", "job")
 ACCESS = ("network", "azureServices")
 
 
-def _one_of(name: str, value: object, allowed: Iterable[str]) -> None:
+def _one_of(name: str, value: object, allowed: Collection[str]) -> None:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
 

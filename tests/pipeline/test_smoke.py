@@ -137,6 +137,14 @@ def test_a_model_that_finds_nothing_has_failed(
     assert "the published model textile found nothing in image.png" in capsys.readouterr().err
 
 
+def test_an_error_that_nobody_expected_takes_down_what_was_made(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fall_over(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(FakeClient, "analyze", fall_over)
+    assert play() == (1, [*USE[:3], *REMOVE])
+
+
 def test_ctrl_c_takes_down_what_was_made(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
     assert play(interrupted="up") == (130, [*USE[:2], *REMOVE])
     assert "smoke: interrupted" in capsys.readouterr().err
