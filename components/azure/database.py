@@ -89,6 +89,10 @@ class EngineDatabase(pulumi.ComponentResource):
         self.url = self._url(host, database, ROLE if self._by_token else LOGIN, password)
         # No annotation of the class: Pulumi takes those for outputs.
         self.grant: DatabaseGrant | None = self._grant(server, host, database) if self._by_token else None
+        # For the engine. With a password, the URL is a secret of its own.
+        self.settings: dict[str, pulumi.Input[str]] = {}
+        if self._by_token:
+            self.settings = {"VISION_ENGINE_DATABASE_LOGIN": "entra", "VISION_ENGINE_DATABASE_URL": self.url}
         self.register_outputs({"serverId": self.server_id})
 
     @property

@@ -388,9 +388,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
-        by_token: dict[str, pulumi.Input[str]] = {}
-        if database.grant is not None:
-            by_token = {"VISION_ENGINE_DATABASE_LOGIN": "entra", "VISION_ENGINE_DATABASE_URL": database.url}
+        by_token = database.settings
         queue = storage.queue
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
