@@ -389,7 +389,6 @@ class AzureWorkspace(pulumi.ComponentResource):
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
         by_token = database.settings
-        queue = storage.queue
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
         secrets: dict[str, pulumi.Input[str]] = {
@@ -414,7 +413,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                     "AZURE_CLIENT_ID": identity.client_id,
                     "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                     "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
-                    **({"VISION_ENGINE_WORKER_QUEUE": queue.url} if queue is not None else {}),
+                    **({"VISION_ENGINE_WORKER_QUEUE": storage.queue.url} if storage.queue is not None else {}),
                     **by_token,
                     **({"VISION_ENGINE_VISION_ENDPOINT": vision.endpoint} if vision is not None else {}),
                     "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat(
@@ -430,7 +429,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 secret_urls=vault.urls if vault else {},
                 readable_minutes=self._args.role_timeout_minutes,
                 grant=database.grant,
-                queue=queue,
+                queue=storage.queue,
                 size=self._args.engine,
             ),
             # A name that is looked up before it exists stays unresolved for a while.
