@@ -13,6 +13,8 @@ from examples import detection
 from examples.backdrops import cloth, concrete, grass, lying, marble, noise, plaster, shelves, tiles, wood
 from examples.detection import HEIGHT, PARTS, PICTURES, TAGS, WIDTH, SamplesError, document, fractions, scene, write_dataset
 from examples.scenes import VISIBLE_SHARE, Canvas, Placed, posed
+from toolchain.places import find_places
+from toolchain.programs.npm_package import unpack
 from toolchain.samples import FLUENT_EMOJI
 from vision_customization.contract.coco.rules import check_coco
 from vision_customization.contract.enums import AnnotationKind
@@ -183,6 +185,12 @@ def test_a_picture_that_can_not_be_read_is_a_clear_error(
 
 def test_set_up_gets_the_pictures_that_are_drawn() -> None:
     assert {Path(file).stem for file in FLUENT_EMOJI.files if file.endswith(".webp")} == set(PICTURES)
+
+
+@pytest.mark.ci
+def test_they_can_be_read() -> None:
+    folder = unpack(FLUENT_EMOJI, find_places()) / "assets"
+    assert set(detection.read_pictures(folder)) == set(PICTURES)
 
 
 def test_the_visible_share_is_more_than_half() -> None:

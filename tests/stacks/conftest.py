@@ -47,5 +47,5 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     yield make
     for project in projects:
-        project.destroy().succeeded()
+        project.destroy(previewed=True).succeeded()
         assert processes_in(project.folder) == []

@@ -1,5 +1,6 @@
 """A copy of the program in a folder of its own, with a stack, a backend and datasets that only one test knows."""
 
+import copy
 import json
 import os
 import shutil
@@ -41,6 +42,7 @@ class Project:
     folder: Path
     stack: str = "local"
     printed: list[str] = field(default_factory=list)
+    _outputs: tuple[str, dict[str, Any]] | None = None
 
     @classmethod
     def create(cls, folder: Path, config: dict[str, Any], stack: str = "local") -> "Project":
@@ -108,20 +110,33 @@ class Project:
         self.printed.append(output)
         return Outcome(process.returncode, output)
 
-    def up(self, timeout_seconds: float = TIMEOUT_SECONDS) -> Outcome:
-        return self.run("up", "--yes", "--stack", self.stack, timeout_seconds=timeout_seconds)
+    def up(self, timeout_seconds: float = TIMEOUT_SECONDS, *, previewed: bool = False) -> Outcome:
+        """Args:
+        previewed: do not preview it again: the test has just done so, or only prepares for what it tests.
+        """
+        skip = ("--skip-preview",) if previewed else ()
+        return self.run("up", "--yes", *skip, "--stack", self.stack, timeout_seconds=timeout_seconds)
 
     def preview(self, *options: str) -> Outcome:
         return self.run("preview", "--stack", self.stack, *options)
 
-    def refresh(self, *options: str) -> Outcome:
+    def refresh(self, *options: str, previewed: bool = False) -> Outcome:
         consent = () if "--preview-only" in options else ("--yes",)
-        return self.run("refresh", *consent, "--stack", self.stack, *options)
+        skip = ("--skip-preview",) if previewed else ()
+        return self.run("refresh", *consent, *skip, "--stack", self.stack, *options)
 
-    def destroy(self) -> Outcome:
-        return self.run("destroy", "--yes", "--stack", self.stack)
+    def destroy(self, *, previewed: bool = False) -> Outcome:
+        skip = ("--skip-preview",) if previewed else ()
+        return self.run("destroy", "--yes", *skip, "--stack", self.stack)
 
     def outputs(self) -> dict[str, Any]:
+        """What the CLI says of the state as it is now; it is asked once for each state."""
+        state = self.state()
+        if self._outputs is None or self._outputs[0] != state:
+            self._outputs = (state, self._outputs_now())
+        return copy.deepcopy(self._outputs[1])
+
+    def _outputs_now(self) -> dict[str, Any]:
         text = subprocess.run(
             [*self.command(), "stack", "output", "--json", "--show-secrets", "--stack", self.stack],
             cwd=self.folder,

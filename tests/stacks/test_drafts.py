@@ -135,7 +135,7 @@ def test_from_a_draft_to_git_and_back(
     assert "trained already: taken over" in preview
     assert "retrains" not in preview
     assert "1 image retagged 'circle' → 'square'" in preview
-    assert "trained already: taken over" in project.up().succeeded().output
+    assert "trained already: taken over" in project.up(previewed=True).succeeded().output
     project.preview("--expect-no-changes").succeeded()
     assert client.get_model(name).managed_by == OWNER
     assert client.get_published_model("shapes").model_name == name
@@ -161,7 +161,7 @@ def test_from_a_draft_to_git_and_back(
     preview = project.preview().succeeded().output
     assert "1 image added to 'circle' (10 → 11)" in preview
     assert "retrains because dataset 'shapes-train' changes (circle 10 → 11)" in preview
-    project.up().succeeded()
+    project.up(previewed=True).succeeded()
     project.preview("--expect-no-changes").succeeded()
     project.refresh("--preview-only", "--expect-no-changes").succeeded()
     assert client.get_dataset("shapes-train").annotation_file_uris == [second.annotation_file_uri]

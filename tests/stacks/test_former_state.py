@@ -21,6 +21,16 @@ FORMER: dict[str, str] = json.loads(
 )
 
 
+@pytest.fixture(scope="module")
+def project(make_project: Callable[..., Project]) -> Project:
+    """A deployed stack, in which each test writes a state of before, and lets an update bring it back."""
+    project = make_project()
+    for room in ("components", "customization"):  # the program's folder is a checkout's
+        (project.folder / room).symlink_to(CHECKOUT / room)
+    project.up().succeeded()
+    return project
+
+
 def write_former_providers(project: Project) -> None:
     """Put the former provider of each resource into the state."""
     former = {path.rpartition(".")[2].removesuffix("Provider"): serialized for path, serialized in FORMER.items()}
@@ -84,11 +94,7 @@ def owners(client: VisionClient) -> set[str | None]:
     return datasets | models | {published.managed_by for published in client.list_published_models()}
 
 
-def test_a_stack_from_before_there_were_owners_records_them_once_and_trains_nothing(
-    make_project: Callable[..., Project],
-) -> None:
-    project = make_project()
-    project.up().succeeded()
+def test_a_stack_from_before_there_were_owners_records_them_once_and_trains_nothing(project: Project) -> None:
     outputs = project.outputs()
     client = VisionClient(outputs["endpoint"], outputs["key"])
     models = [model.to_wire() for model in client.list_models()]
@@ -100,7 +106,7 @@ def test_a_stack_from_before_there_were_owners_records_them_once_and_trains_noth
     assert "4 to update" in plan, plan
     for unwanted in ("to replace", "to create", "to delete", "retrains"):
         assert unwanted not in plan, plan
-    done = project.up().succeeded().output
+    done = project.up(previewed=True).succeeded().output
     for unwanted in ("replaced", "created", "deleted", "retrains", "uploaded"):
         assert unwanted not in done, done
     assert project.outputs() == outputs
@@ -110,40 +116,7 @@ def test_a_stack_from_before_there_were_owners_records_them_once_and_trains_noth
     project.refresh("--preview-only", "--expect-no-changes").succeeded()
 
 
-def test_a_former_state_is_updated_once_and_nothing_is_trained_or_replaced(make_project: Callable[..., Project]) -> None:
-    project = make_project()
-    for room in ("components", "customization"):  # the program's folder is a checkout's
-        (project.folder / room).symlink_to(CHECKOUT / room)
-    project.up().succeeded()
-    outputs = project.outputs()
-    client = VisionClient(outputs["endpoint"], outputs["key"])
-    models = [model.to_wire() for model in client.list_models()]
-    datasets = [dataset.to_wire() for dataset in client.list_datasets()]
-
-    write_former_providers(project)
-    project.refresh("--expect-no-changes").succeeded()
-    plan = project.preview().succeeded().output
-    assert "to update" in plan
-    for unwanted in ("to replace", "to create", "to delete", "retrains"):
-        assert unwanted not in plan, plan
-    done = project.up().succeeded().output
-    assert "updated" in done
-    for unwanted in ("replaced", "created", "deleted", "retrains"):
-        assert unwanted not in done, done
-    assert project.outputs() == outputs
-    assert [model.to_wire() for model in client.list_models()] == models
-    assert [dataset.to_wire() for dataset in client.list_datasets()] == datasets
-    assert not any(serialized in project.state() for serialized in FORMER.values())
-    project.preview("--expect-no-changes").succeeded()
-
-    write_former_providers(project)  # and so that state is destroyed
-
-
-def test_an_engine_that_could_only_read_gets_its_container_and_nothing_else_changes(
-    make_project: Callable[..., Project],
-) -> None:
-    project = make_project()
-    project.up().succeeded()
+def test_an_engine_that_could_only_read_gets_its_container_and_nothing_else_changes(project: Project) -> None:
     outputs = project.outputs()
     client = VisionClient(outputs["endpoint"], outputs["key"])
     models = [model.to_wire() for model in client.list_models()]
@@ -158,7 +131,7 @@ def test_an_engine_that_could_only_read_gets_its_container_and_nothing_else_chan
     assert "to update" in plan, plan
     for unwanted in ("to replace", "to create", "to delete", "retrains"):
         assert unwanted not in plan, plan
-    done = project.up().succeeded().output
+    done = project.up(previewed=True).succeeded().output
     for unwanted in ("replaced", "created", "deleted", "retrains", "uploaded"):
         assert unwanted not in done, done
     assert "2 updated" in done, done
@@ -177,3 +150,29 @@ def test_an_engine_that_could_only_read_gets_its_container_and_nothing_else_chan
         f"{drafts}/leaves/images?{VERSION}&fileName=1000.png", data=picture, headers=key, timeout=TIMEOUT_SECONDS
     )
     assert added.status_code == 201, added.text
+
+
+def test_a_former_state_is_updated_once_and_nothing_is_trained_or_replaced(project: Project) -> None:
+    """Last: the stack is destroyed from such a state."""
+    outputs = project.outputs()
+    client = VisionClient(outputs["endpoint"], outputs["key"])
+    models = [model.to_wire() for model in client.list_models()]
+    datasets = [dataset.to_wire() for dataset in client.list_datasets()]
+
+    write_former_providers(project)
+    project.refresh("--expect-no-changes").succeeded()
+    plan = project.preview().succeeded().output
+    assert "to update" in plan
+    for unwanted in ("to replace", "to create", "to delete", "retrains"):
+        assert unwanted not in plan, plan
+    done = project.up(previewed=True).succeeded().output
+    assert "updated" in done
+    for unwanted in ("replaced", "created", "deleted", "retrains"):
+        assert unwanted not in done, done
+    assert project.outputs() == outputs
+    assert [model.to_wire() for model in client.list_models()] == models
+    assert [dataset.to_wire() for dataset in client.list_datasets()] == datasets
+    assert not any(serialized in project.state() for serialized in FORMER.values())
+    project.preview("--expect-no-changes").succeeded()
+
+    write_former_providers(project)  # and so that state is destroyed

@@ -28,7 +28,7 @@ def project(make_project: Callable[..., Project]) -> Project:
 @pytest.fixture
 def engine(project: Project) -> Iterator[psutil.Process]:
     """The engine of the project, suspended, and with it nothing that answers."""
-    project.up().succeeded()
+    project.up(previewed=True).succeeded()
     [process] = [process for line, process in running_in(project.folder) if "vision-engine serve" in line]
     process.send_signal(signal.SIGSTOP)
     yield process
@@ -50,10 +50,10 @@ def test_the_command_line_says_that_the_engine_hangs(project: Project, engine: p
 
 
 def test_an_update_starts_it_again(project: Project, engine: psutil.Process) -> None:
+    begun = time.monotonic()
     preview = project.preview().succeeded().output
     assert "it is running, but does not answer, and will be restarted" in preview
-    begun = time.monotonic()
-    project.up().succeeded()
+    project.up(previewed=True).succeeded()
     assert time.monotonic() - begun < 90
     assert not engine.is_running()
     project.preview("--expect-no-changes").succeeded()

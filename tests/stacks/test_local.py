@@ -35,7 +35,7 @@ def deployed(project: Project, config: dict[str, Any]) -> Project:
     """The project as every test finds it: ten images per tag, deployed."""
     project.configure(config)
     write_dataset(project.folder / "shapes", "train.json", TRAIN)
-    project.up().succeeded()
+    project.up(previewed=True).succeeded()
     return project
 
 
@@ -99,7 +99,7 @@ def test_five_more_images_cost_five_images_and_no_failed_call(deployed: Project,
     poller = threading.Thread(target=poll)
     poller.start()
     try:
-        deployed.up().succeeded()
+        deployed.up(previewed=True).succeeded()
     finally:
         stop.set()
         poller.join()
@@ -162,7 +162,7 @@ def test_a_gate_that_is_raised_is_judged_before_and_without_training(deployed: P
     config["models"]["shapes"]["require"] = {"accuracyTop1": 0.99}
     deployed.configure(config)
     assert "the update will stop at this gate: accuracyTop1 is" in deployed.preview().output
-    assert "below the required 0.99" in deployed.up().failed().output
+    assert "below the required 0.99" in deployed.up(previewed=True).failed().output
     assert {model.name for model in client_of(deployed).list_models()} == models
 
 
@@ -225,7 +225,7 @@ def test_a_model_deleted_behind_pulumis_back_is_seen_and_trained_again(deployed:
     [model] = client.list_models()
     client.delete_model(model.name)
     deployed.refresh("--preview-only", "--expect-no-changes").failed()
-    refreshed = deployed.refresh().succeeded().output
+    refreshed = deployed.refresh(previewed=True).succeeded().output
     assert re.search(r"vision:Model shapes delete", refreshed)
     deployed.up().succeeded()
     assert [again.name for again in client.list_models()] == [model.name]
@@ -237,7 +237,7 @@ def test_a_dataset_changed_behind_pulumis_back_is_put_right(deployed: Project) -
     before = client.get_dataset("shapes-test").annotation_file_uris
     client.update_dataset("shapes-test", custom_properties={"touched": "yes"})
     deployed.refresh("--preview-only", "--expect-no-changes").failed()
-    deployed.refresh().succeeded()
+    deployed.refresh(previewed=True).succeeded()
     deployed.up().succeeded()
     dataset = client.get_dataset("shapes-test")
     assert dataset.custom_properties == {"managedBy": "pulumi:vision-customization/local"}
@@ -272,7 +272,7 @@ def test_a_stopped_engine_is_seen_and_started_again(deployed: Project, picture: 
     os.kill(note["pid"], signal.SIGKILL)
     deployed.refresh("--preview-only", "--expect-no-changes").failed()
     assert "not running, and will be restarted" in deployed.preview().succeeded().output
-    deployed.up().succeeded()
+    deployed.up(previewed=True).succeeded()
     client_of(deployed).analyze("shapes", picture)
     deployed.preview("--expect-no-changes").succeeded()
 

@@ -49,7 +49,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     draw_scene(118).save(tmp_path / "scenes" / "images" / "119.png")
     project = Project.create(tmp_path, config(meanAveragePrecision=0.8, macroF1=0.6))
     yield project
-    project.destroy().succeeded()
+    project.destroy(previewed=True).succeeded()
     assert processes_in(tmp_path) == []
 
 

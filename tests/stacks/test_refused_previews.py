@@ -43,25 +43,17 @@ def double_id(folder: Path, coco: dict[str, Any]) -> None:
     coco["images"][5]["id"] = 1
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (spoil_image, [r"train\.json: images\[3\] \(id 4\)", "circle-3.png"]),
-        (lose_file, [r"train\.json: images\[4\] \(id 5\)", "nowhere.png"]),
-        (double_id, [r"train\.json: images\[5\] \(id 1\)"]),
-    ],
-)
-def test_a_fault_in_the_data_is_an_error_in_the_preview(
-    project: Project, spoil: Callable[[Path, dict[str, Any]], None], said: list[str]
-) -> None:
+def test_each_fault_in_the_data_is_an_error_in_the_preview(project: Project) -> None:
     folder = project.folder / "shapes"
     coco = json.loads((folder / "train.json").read_text())
-    spoil(folder, coco)
+    for spoil in (spoil_image, lose_file, double_id):
+        spoil(folder, coco)
     (folder / "train.json").write_text(json.dumps(coco))
     try:
         output = project.preview().failed().output
-        for part in said:
-            assert re.search(part, output), output
+        for where, what in ((r"images\[3\] \(id 4\)", "circle-3.png"), (r"images\[4\] \(id 5\)", "nowhere.png")):
+            assert re.search(rf"train\.json: {where}.*{what}", output), output
+        assert re.search(r"train\.json: images\[5\] \(id 1\)", output), output
     finally:
         draw("circle", 3).save(folder / "images" / "circle-3.png")
 
@@ -90,22 +82,13 @@ def test_an_unknown_key_in_the_stacks_file_is_an_error_in_the_preview(project: P
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize(
-    ("annotation_kind", "model_kind", "needed"),
-    [
-        ("imageObjectDetection", "Generic-Classifier", "imageClassification"),
-        ("imageClassification", "Generic-Detector", "imageObjectDetection"),
-    ],
-)
-def test_a_model_of_another_kind_than_its_dataset_is_an_error_in_the_preview(
-    project: Project, config: dict[str, Any], annotation_kind: str, model_kind: str, needed: str
-) -> None:
-    config["datasets"]["shapes-train"]["annotationKind"] = annotation_kind
-    config["models"]["shapes"] = {"modelKind": model_kind, "trainingDataset": "shapes-train"}
+def test_a_model_of_another_kind_than_its_dataset_is_an_error_in_the_preview(project: Project, config: dict[str, Any]) -> None:
+    config["datasets"]["shapes-train"]["annotationKind"] = "imageObjectDetection"
+    config["models"]["shapes"] = {"modelKind": "Generic-Classifier", "trainingDataset": "shapes-train"}
     project.configure(config)
     output = project.preview().failed().output
     assert "stacks/Pulumi.local.yaml: vision-customization: models.shapes.trainingDataset: dataset " in output
-    assert f"'shapes-train' is of kind {annotation_kind}, but model 'shapes', a {model_kind}, needs {needed}" in output
+    assert "'shapes-train' is of kind imageObjectDetection, but model 'shapes', a Generic-Classifier, needs" in output
     assert "Traceback" not in output
 
 

@@ -66,7 +66,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     checkout = Checkout.create(folder, CONFIG)
     checkout.up().succeeded()
     yield checkout
-    checkout.destroy().succeeded()
+    checkout.destroy(previewed=True).succeeded()
     assert processes_in(checkout.folder.parent) == []
 
 
@@ -116,7 +116,7 @@ def test_a_renamed_stack_takes_its_data_along(checkout: Checkout) -> None:
     preview = checkout.preview().succeeded().output
     for service in ("storage", "engine"):
         assert f"its data moves from .vision/local/{service} to .vision/renamed/{service}" in preview
-    checkout.up().succeeded()
+    checkout.up(previewed=True).succeeded()
     after = checkout.client().get_dataset("shapes").to_wire()
     assert after["customProperties"] == {"managedBy": "pulumi:vision-customization/renamed"}  # the owner's new name
     changed = {"customProperties", "eTag", "updatedDateTime"}

@@ -65,6 +65,7 @@ def dev(folder: Path, world: AzureWorld) -> Environment:
     assert waited is not None
     assert int(waited[1]) >= 5
     assert "'Storage Blob Data Reader' works for the engine (after" in up
+    dev.azure.scenario(roleDelaySeconds=None)
     return dev
 
 
@@ -153,10 +154,10 @@ def test_drift_is_found_and_put_right(environment: Environment) -> None:
     account = of_stack(environment, "storage:StorageAccount")
     environment.azure.change(account, "allowBlobPublicAccess", value=True)
     try:
-        found = environment.refresh("--preview-only", NOTHING_CHANGED).failed()
-        assert "allowBlobPublicAccess" in environment.refresh("--preview-only", "--diff").succeeded().output
-        assert "StorageAccount" in found.output
-        environment.refresh().succeeded()
+        found = environment.refresh("--preview-only", "--diff", NOTHING_CHANGED).failed().output
+        assert "StorageAccount" in found
+        assert "allowBlobPublicAccess" in found
+        environment.refresh(previewed=True).succeeded()
         environment.up().succeeded()
     finally:
         outputs = environment.azure.resources("storage:StorageAccount")[account]["inputs"]
@@ -169,7 +170,7 @@ def test_an_update_changes_what_it_says(environment: Environment) -> None:
     environment.configure(config)
     preview = environment.preview("--diff").succeeded().output
     assert "retentionInDays" in preview
-    environment.up().succeeded()
+    environment.up(previewed=True).succeeded()
     workspace = of_stack(environment, "operationalinsights:Workspace")
     assert environment.azure.resources()[workspace]["inputs"]["retentionInDays"] == 120
 

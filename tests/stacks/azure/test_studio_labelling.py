@@ -36,7 +36,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory, world: AzureWorld) -> Iterator
     dev.configure({**dev.config(), "models": {}})
     switch(dev, on=True)
     yield dev
-    dev.destroy().succeeded()
+    dev.destroy(previewed=True).succeeded()
 
 
 def switch(dev: Environment, *, on: bool) -> None:
@@ -116,7 +116,7 @@ def test_off_again_it_takes_role_and_container_away(dev: Environment, world: Azu
     switch(dev, on=False)
     plan = dev.preview().succeeded().output
     assert "3 to delete" in plan, plan  # definition, assignment, and the component of both
-    dev.up().succeeded()
+    dev.up(previewed=True).succeeded()
     dev.preview(NOTHING_CHANGED).succeeded()
     (account,) = dev.azure.resources("storage:StorageAccount")
     assert dev.azure.resources("authorization:RoleDefinition") == {}

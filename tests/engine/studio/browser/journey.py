@@ -26,7 +26,7 @@ def stack_for_a_test(folder: Path, config: dict[str, Any]) -> Iterator[Project]:
     try:
         yield project
     finally:
-        project.destroy().succeeded()
+        project.destroy(previewed=True).succeeded()
     assert processes_in(folder) == []
 
 

@@ -54,6 +54,7 @@ def shelf(world: World) -> None:
 def test_the_list_is_walked_by_keys(sign_in: SignIn, page: Page, address: str, many: DrawnPictures, world: World) -> None:
     world.register("other")
     sign_in(page)
+    page.goto(f"{address}/studio/")
     page.keyboard.press("g")
     page.keyboard.press("d")
     page.wait_for_url("**/studio/datasets")

@@ -8,12 +8,15 @@ from playwright.sync_api import Page, expect
 
 from tests.engine.studio.browser.watch import Watch
 from tests.support.api_world import World
+from vision_customization.contract.studio import Role
 
 pytestmark = pytest.mark.browser
 
 
-def test_home_follows_what_runs(sign_in: Callable[..., None], page: Page, world: World) -> None:
-    sign_in(page)
+def test_home_follows_what_runs(page: Page, world: World, address: str) -> None:
+    code, _ = world.store.sessions.issue_code(Role.OWNER, "a key", None)
+    page.goto(f"{address}/studio/sign-in#code={code}")
+    page.wait_for_url(f"{address}/studio/")
     expect(page.get_by_role("heading", name="Home")).to_be_visible()
     assert page.evaluate("() => location.hash") == "", "the code is not left in the address"
     assert world.register().status_code == 201
@@ -63,6 +66,7 @@ def test_a_publication_that_is_refused_is_seen_in_its_form(
 
 def test_the_keys_of_a_page_are_those_that_it_has(sign_in: Callable[..., None], page: Page, world: World, address: str) -> None:
     sign_in(page)
+    page.goto(f"{address}/studio/")
     filters = page.get_by_role("dialog").get_by_text("filter", exact=True)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -73,8 +77,9 @@ def test_the_keys_of_a_page_are_those_that_it_has(sign_in: Callable[..., None], 
     expect(filters).to_be_visible()
 
 
-def test_the_code_says_how_to_get_the_key(sign_in: Callable[..., None], page: Page) -> None:
+def test_the_code_says_how_to_get_the_key(sign_in: Callable[..., None], page: Page, address: str) -> None:
     sign_in(page)
+    page.goto(f"{address}/studio/")
     page.get_by_text("Code", exact=True).click()
     command = page.get_by_text("export VISION_KEY=$(pulumi stack output key --show-secrets)")
     expect(command).to_be_visible()
