@@ -45,7 +45,7 @@ FREE = frozenset(
         "authorization:RoleAssignment",
         "authorization:RoleDefinition",
         "consumption:Budget",
-        "dbforpostgresql:Administrator",
+        "dbforpostgresql:AdministratorsMicrosoftEntra",
         "dbforpostgresql:Configuration",
         "dbforpostgresql:Database",
         "dbforpostgresql:FirewallRule",
@@ -62,6 +62,7 @@ FREE = frozenset(
         "storage:BlobContainer",
         "storage:BlobServiceProperties",
         "storage:ManagementPolicy",
+        "storage:Queue",
     }
 )
 """Resources that cost nothing themselves; their traffic and data are billed elsewhere."""

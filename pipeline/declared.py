@@ -34,7 +34,12 @@ _KNOWN_TO_AZURE: Mapping[str, Mapping[str, Any]] = {
     "keyvault:Secret": {"properties": {"secretUriWithVersion": "https://vault.example.org/secrets/it/1"}},
     "managedidentity:UserAssignedIdentity": {"principalId": _NOBODY, "clientId": _NOBODY},
     "operationalinsights:Workspace": {"customerId": _NOBODY},
-    "storage:StorageAccount": {"primaryEndpoints": {"blob": "https://account.blob.core.windows.net/"}},
+    "storage:StorageAccount": {
+        "primaryEndpoints": {
+            "blob": "https://account.blob.core.windows.net/",
+            "queue": "https://account.queue.core.windows.net/",
+        }
+    },
 }
 """Outputs that the program computes with, by the type of a resource, whether the program makes it or looks it up."""
 

@@ -192,7 +192,7 @@ CONTROLS = (
     Control(
         "Login to PostgreSQL by Entra / by password", "database", "on if administrators are given / if a password is given",
         at(database.SERVER, "authConfig.activeDirectoryAuth", "authConfig.passwordAuth"),
-        "database-tls", "Where the password is enabled, only the engine has it, as a secret, and sends it over TLS.",
+        "database-entra-only", "Stricter: tokens end by themselves, and name who calls. `database.login: password` allows one.",
     ),
     Control(
         "Public network access of PostgreSQL", "database", "Disabled", at(database.SERVER, "network.publicNetworkAccess"),
