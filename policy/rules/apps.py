@@ -16,6 +16,7 @@ KEY_NAMES = re.compile(r"STORAGE\w*KEY|ACCOUNT_KEY|CONNECTION_STRING|SAS_TOKEN|^
 """Variables that give an app a key of another service; the engine's own keys are allowed."""
 
 SECRET_NAMES = re.compile(r"(KEYS?|PASSWORD|SECRET|TOKEN|DATABASE_URL)$")
+URL_WITHOUT_PASSWORD = re.compile(r"[\w+]+://[^/\s:@]+@[^@\s]+")
 CREDENTIALS_IN_URL = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 ACCOUNT_KEY = re.compile(r"AccountKey=|(?<![\w+/])[A-Za-z0-9+/]{86}==")
 """In a connection string, or bare: 64 bytes in base64."""
@@ -64,7 +65,10 @@ def refers_to_secrets(resource: Resource, _settings: Settings) -> Iterator[str]:
         value = variable.get("value")
         if not value:
             continue
-        named = SECRET_NAMES.search(str(variable.get("name")))
+        name = str(variable.get("name"))
+        named = SECRET_NAMES.search(name)
+        if name.endswith("DATABASE_URL") and (value is UNKNOWN or URL_WITHOUT_PASSWORD.fullmatch(str(value))):
+            named = None  # who logs in with a token has no password
         if named or value == HIDDEN or (isinstance(value, str) and CREDENTIALS_IN_URL.search(value)):
             yield f"{path}: {variable.get('name')} is given as a value; it must be a `secretRef`"
 
@@ -145,7 +149,7 @@ RULES = (
     ),
     Rule(
         name="app-secrets-by-reference",
-        says="Keys, passwords and URLs with a password reach a container as secrets.",
+        says="Keys, passwords and URLs with a password reach a container as secrets; a database's URL without one need not.",
         why="Anyone who can read the app sees a plain value.",
         fix="Put it into `configuration.secrets`, and refer to it by `secretRef`.",
         types=(CONTAINER_APP, JOB),

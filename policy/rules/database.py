@@ -81,7 +81,7 @@ RULES = (
         name="database-tls",
         says="PostgreSQL is reached over TLS 1.2 or later, and the engine verifies the server.",
         why="Without `sslmode`, a client can be made to fall back to plain text; with less than `verify-full`, it sends its "
-        "password to any server that answers in the database's place.",
+        "password or token to any server that answers in the database's place.",
         fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=verify-full`.",
         types=(CONFIGURATION, CONTAINER_APP, JOB, vault.SECRET),
         check=enforces_tls,

@@ -8,7 +8,7 @@ import pytest
 from policy.rules import RULES, ConfigurationInvalid, Violation, identity
 from policy.rules.rule import UNKNOWN, Resource, Rule
 from policy.rules.signature import signatures_in
-from policy.state import SECRET_KIND, SECRET_MARK, violations_of
+from policy.state import SECRET_KIND, SECRET_MARK, UNKNOWN_TEXT, violations_of
 from tests.policy import sample
 from vision_customization.common.loopback import LOOPBACK_HOSTS
 from vision_customization.components.azure import blob_adder, roles
@@ -170,6 +170,13 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
         "https://u:p@h",
         "AZURE_CLIENT_ID is given as a value",
     ),
+    (
+        "app-secrets-by-reference",
+        APP,
+        "template.containers.0.env.1",
+        {"name": "VISION_ENGINE_DATABASE_URL", "value": "postgresql://vision:p@vision-prod/vision"},
+        "VISION_ENGINE_DATABASE_URL is given as a value",
+    ),
     ("app-secrets-by-reference", APP, "template.containers.0.env.0.value", SECRET, "AZURE_CLIENT_ID is given as a value"),
     ("app-ingress-tls", APP, "configuration.ingress.allowInsecure", True, "it must be False"),
     ("app-min-replicas", APP, "template.scale.minReplicas", 1, "minReplicas is 1; it must be 2 or more"),
@@ -207,6 +214,7 @@ MISSING = [
     ("private-network", ENDPOINT, "it has no private endpoint"),
 ]
 
+WITHOUT_PASSWORD = "postgresql://vision-engine@vision-prod:5432/vision?sslmode=verify-full"
 FIREWALL = {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}
 
 
@@ -292,6 +300,8 @@ def test_a_private_network_has_no_firewall_rules() -> None:
         (APP, "template.scale.minReplicas", 2.0),
         (APP, "template.containers.0.image", f"vision-engine@sha256:{'0' * 64}"),
         (APP, "configuration.secrets.0.value", SECRET),
+        (APP, "template.containers.0.env.1", {"name": "VISION_ENGINE_DATABASE_URL", "value": WITHOUT_PASSWORD}),
+        (APP, "template.containers.0.env.1", {"name": "VISION_ENGINE_DATABASE_URL", "value": UNKNOWN_TEXT}),
         (SERVER, "network", {"delegatedSubnetResourceId": "/subnets/database", "publicNetworkAccess": "Disabled"}),
     ],
 )
