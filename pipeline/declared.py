@@ -1,6 +1,6 @@
 """The resources in Azure that a stack's file declares: the program itself runs, with Pulumi's mocks in place of Azure.
 
-What somebody else owns (`existing`) is not among them, since the program does not make it.
+Existing resources (`existing`) are not among them, since the program does not make it.
 """
 
 from __future__ import annotations

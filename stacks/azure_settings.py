@@ -145,7 +145,7 @@ class ExistingSettings(Settings):
 
 
 class ExistingNetworkSettings(Settings):
-    """A network and private DNS zones of somebody else, by ARM id. The stack makes what is not given."""
+    """An existing network and private DNS zones, by ARM id. The stack makes what is not given."""
 
     virtual_network: str | None = None
     """Where subnets that are not given are made; by default the network of a given subnet."""

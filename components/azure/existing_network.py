@@ -1,4 +1,4 @@
-"""A network and private DNS zones of somebody else, which a stack uses instead of its own. Checked without asking Azure."""
+"""An existing network and private DNS zones, which a stack uses instead of its own. Checked without asking Azure."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +54,7 @@ class NetworkId:
 
 @dataclass(frozen=True)
 class ExistingNetwork:
-    """Network and private DNS zones of somebody else, by ARM id. What is None is made. What is given is never changed.
+    """An existing network and private DNS zones, by ARM id. What is None is made. What is given is never changed.
 
     Attributes:
         virtual_network: the network in which subnets that are not given are made; by default the one of a given subnet.
@@ -98,7 +98,7 @@ class ExistingNetwork:
 
     @property
     def network(self) -> NetworkId | None:
-        """The network of somebody else that the stack lies in, or None. Raises NetworkNotUsable."""
+        """The existing network that the stack lies in, or None. Raises NetworkNotUsable."""
         if self.virtual_network:
             return NetworkId.of("existing.virtualNetwork", self.virtual_network, "virtualNetworks")
         for subnet in map(self.subnet, SUBNETS):
@@ -148,7 +148,7 @@ class NetworkOptions:
         return [f"Microsoft.Network/{action}" for action, is_needed in needed.items() if is_needed]
 
     def uses(self, endpoints: Sequence[str] = ()) -> list[Use]:
-        """What the deployer must be allowed to do with the network, subnets, zones and route table of somebody else."""
+        """What the deployer must be allowed to do with an existing network, subnets, zones and route table."""
         existing = self.existing
         subnets, zones = _needed(endpoints)
         given = {what: subnet for what in subnets if (subnet := existing.subnet(what))}

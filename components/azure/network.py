@@ -19,9 +19,9 @@ class PrivateNetworkArgs:
     """The arguments of the network.
 
     Attributes:
-        address_prefix: a range of /16 to /25 that is unused in the networks that connect to it. In a network of somebody else,
+        address_prefix: a range of /16 to /25 that is unused in the networks that connect to it. In an existing network,
             a free part of that network.
-        options: what somebody else has already, and a route table.
+        options: what exists already, and a route table.
         private: whether there are private endpoints, and names for apps without a public address.
         shared_group: whether other stacks may lie in the resource group, so that names there need to be this stack's own.
     """
@@ -47,7 +47,7 @@ class PrivateNetworkArgs:
 class PrivateNetwork(pulumi.ComponentResource):
     """Subnets for the apps, the database, and private endpoints, and the private DNS zones for them.
 
-    It makes what is not given, and changes no network, subnet or zone of somebody else. In a zone that is given it creates
+    It makes what is not given, and changes no existing network, subnet or zone. In a zone that is given it creates
     records, and a link if `link_zones` is set. Its own subnets have network security groups.
     """
 

@@ -137,7 +137,7 @@ def actions_of(args: "AzureArgs") -> list[str]:
 
 
 def wanted_uses(args: "AzureArgs") -> list[Use]:
-    """What the program does with resources of somebody else."""
+    """What the program does with existing resources, which it does not make."""
     uses = []
     if args.log_workspace is not None:
         keys = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
@@ -184,7 +184,7 @@ def check_caller(
 
 
 def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence[Use]) -> list[str]:
-    """Raises NotAllowed for a resource of somebody else that is not there, or that the caller may not use; returns warnings."""
+    """Raises NotAllowed for a resource that does not exist, or that the caller may not use; returns warnings."""
     from azure.core.exceptions import HttpResponseError
 
     warnings = []
@@ -301,7 +301,7 @@ class Wanted:
     Attributes:
         existing_group: whether the resource group must be there already; then only the group is asked about.
         actions: what the deployer must be allowed to do in the group.
-        uses: resources of somebody else.
+        uses: existing resources, and what is done with them.
         vision_account: a name; None if none is made. `vision_location`: its region.
         key_vault: a name; None if none is made.
         container_id: ARM id of the training container.

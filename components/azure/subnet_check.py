@@ -1,4 +1,4 @@
-"""Whether the subnets of somebody else fit, asked before anything is created."""
+"""Whether existing subnets fit, asked before anything is created."""
 
 from collections.abc import Mapping
 from http.client import FORBIDDEN, NOT_FOUND, OK

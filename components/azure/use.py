@@ -1,4 +1,4 @@
-"""What a stack does with a resource of somebody else, for which the deployer needs a right."""
+"""What a stack does with an existing resource, for which the deployer needs a right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
