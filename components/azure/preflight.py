@@ -141,14 +141,15 @@ def wanted_uses(args: "AzureArgs") -> list[Use]:
     uses = []
     if args.log_workspace is not None:
         keys = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
-        uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor"))
+        uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor", same_subscription=True))
     if args.identity is not None:
         assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
-        uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
+        uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator", same_subscription=True))
     if args.has_network:
         uses += args.network.uses(args.endpoints)
     if args.container_registry is not None:
-        uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
+        role = "Role Based Access Control Administrator"
+        uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], role, same_subscription=True))
     return uses
 
 
@@ -184,12 +185,18 @@ def check_caller(
 
 
 def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence[Use]) -> list[str]:
-    """Raises NotAllowed for a resource of somebody else that is not there, or that the caller may not use; returns warnings."""
+    """Raises NotAllowed for a resource of somebody else that is not there, is in another subscription although it must not be,
+    or that the caller may not use; returns warnings."""
     from azure.core.exceptions import HttpResponseError
 
     warnings = []
     for use in uses:
         if not _holds(f"/subscriptions/{caller.subscription_id}", use.resource_id):
+            if use.same_subscription:
+                raise NotAllowed(
+                    f"{use.resource_id} is in another subscription. It must be in the stack's own, {caller.subscription_id}. "
+                    "Give the id of a resource there, or take the setting out. Nothing was created"
+                )
             warnings.append(f"not checked before the update: {use.resource_id} is in another subscription")
             continue
         try:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.preflight import (
     ASSIGN_ROLES,
     DEFINE_ROLES,
@@ -25,6 +27,7 @@ from vision_customization.components.azure.preflight import (
     check_existing,
     refusal,
     wanted_actions,
+    wanted_uses,
 )
 from vision_customization.components.azure.roles import Role
 
@@ -218,6 +221,32 @@ def test_what_is_used_of_others_is_asked_about_where_it_is() -> None:
         check_existing(refusing(404), CALLER, [use])
     (warning,) = check_existing(refusing(403), CALLER, [use])
     assert LOGS in warning
+
+
+def test_what_is_looked_up_must_be_in_the_stack_s_subscription() -> None:
+    """A look-up asks in the stack's subscription, whatever the id says."""
+    elsewhere = LOGS.replace("sub-1", "sub-2")
+    with pytest.raises(
+        NotAllowed, match=rf"{elsewhere} is in another subscription.* the stack's own, sub-1\..*Nothing was created"
+    ):
+        check_existing(refusing(404), CALLER, [Use(elsewhere, [SHARED_KEYS], "a role", same_subscription=True)])
+    # A private endpoint is made in the stack's group, wherever its subnet is.
+    (warning,) = check_existing(refusing(404), CALLER, [Use(elsewhere, [SHARED_KEYS], "a role")])
+    assert "not checked before the update" in warning
+
+
+def test_what_others_made_must_be_in_the_stack_s_subscription() -> None:
+    """So docs/azure.md says of these three."""
+    group = "/subscriptions/sub-2/resourceGroups/platform/providers"
+    ids = {
+        "log_workspace": f"{group}/Microsoft.OperationalInsights/workspaces/logs",
+        "identity": f"{group}/Microsoft.ManagedIdentity/userAssignedIdentities/engine",
+        "container_registry": f"{group}/Microsoft.ContainerRegistry/registries/contoso",
+    }
+    for name, given in ids.items():
+        args = AzureArgs(base="vision-dev", image="i", **{name: Existing(given)})
+        with pytest.raises(NotAllowed, match=f"{given} is in another subscription"):
+            check_existing(refusing(404), CALLER, wanted_uses(args))
 
 
 @pytest.mark.parametrize(
