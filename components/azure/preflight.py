@@ -49,6 +49,16 @@ MAKE_RESOURCES = (
     "Microsoft.Insights/scheduledQueryRules/write",
 )
 MAKE_ADMINISTRATOR = "Microsoft.DBforPostgreSQL/flexibleServers/administrators/write"
+MAKE_ACTION_GROUP = "Microsoft.Insights/actionGroups/write"
+_APPROVE_STORAGE = "Microsoft.Storage/storageAccounts/PrivateEndpointConnectionsApproval/action"
+APPROVE_ENDPOINTS = {
+    "blob": _APPROVE_STORAGE,
+    "queue": _APPROVE_STORAGE,
+    "vault": "Microsoft.KeyVault/vaults/PrivateEndpointConnectionsApproval/action",
+}
+"""What has a private endpoint → the right to approve its connection. Without it, the connection waits for somebody's approval
+(https://learn.microsoft.com/azure/private-link/rbac-permissions#approval-rbac-for-private-endpoint). Azure lists no such right
+for accounts of AI services (https://learn.microsoft.com/azure/role-based-access-control/permissions/ai-machine-learning)."""
 
 _DELETED_ACCOUNTS_VERSION = "2023-05-01"
 
@@ -106,15 +116,19 @@ def wanted_actions(
     defines_role: bool = False,
     locks: bool = False,
     budget: bool = False,
+    emails: bool = False,
+    endpoints: Sequence[str] = (),
 ) -> list[str]:
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind.
 
     `networks` is what it must be allowed to do for the network (`NetworkOptions.actions`).
+    `endpoints`: what has a private endpoint (`AzureArgs.endpoints`).
     """
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity or entra_login, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
     more = [*((MAKE_JOBS,) if jobs else ()), *((MAKE_ADMINISTRATOR,) if entra_login else ())]
-    more += [*networks, *(MAKE_VAULTS if key_vault else ())]
+    more += [*networks, *(MAKE_VAULTS if key_vault else ()), *((MAKE_ACTION_GROUP,) if emails else ())]
+    more += dict.fromkeys(APPROVE_ENDPOINTS[what] for what in endpoints if what in APPROVE_ENDPOINTS)
     more += [*((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
     return [*made, *more, *((MAKE_LOCKS,) if locks else ())]
 
@@ -133,6 +147,8 @@ def actions_of(args: "AzureArgs") -> list[str]:
         defines_role=args.studio_labelling,
         locks=args.locks,
         budget=args.monthly_budget is not None,
+        emails=bool(args.alert_emails),
+        endpoints=args.endpoints,
     )
 
 

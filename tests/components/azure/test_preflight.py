@@ -2,17 +2,20 @@
 
 import base64
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.args import AzureArgs, EngineSize
 from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.preflight import (
+    APPROVE_ENDPOINTS,
     ASSIGN_ROLES,
     DEFINE_ROLES,
+    MAKE_ACTION_GROUP,
     MAKE_BUDGETS,
     MAKE_GROUP,
     MAKE_IDENTITY,
@@ -21,6 +24,7 @@ from vision_customization.components.azure.preflight import (
     Caller,
     NotAllowed,
     Use,
+    actions_of,
     assigned_by_hand,
     caller_type,
     check_caller,
@@ -164,6 +168,47 @@ def test_locks_and_a_budget_are_asked_about_before() -> None:
     assert "Contributor' (to create" not in message
     # User Access Administrator may make locks, too.
     assert "Locks" not in str(refusal([DEFINE_ROLES, MAKE_LOCKS], "/scope", CALLER)).partition("Missing")[0]
+
+
+def test_people_to_alert_and_private_endpoints_are_asked_about() -> None:
+    plain = AzureArgs(base="vision-dev", image="i")
+    assert MAKE_ACTION_GROUP not in actions_of(plain)
+    assert not [action for action in actions_of(plain) if "Approval" in action]
+    assert MAKE_ACTION_GROUP in actions_of(replace(plain, alert_emails=["ops@example.org"]))
+    private = replace(plain, private_network=True)
+    assert [action for action in actions_of(private) if "Approval" in action] == [APPROVE_ENDPOINTS["blob"]]
+    assert APPROVE_ENDPOINTS["vault"] in actions_of(replace(private, key_vault=True))
+
+
+EVERYTHING = AzureArgs(
+    base="vision-prod",
+    image="i",
+    engine=EngineSize(workers="job"),
+    private_network=True,
+    key_vault=True,
+    locks=True,
+    monthly_budget=100,
+    alert_emails=["ops@example.org"],
+)
+LOCKS = permission("Microsoft.Authorization/locks/*")
+RBAC = permission("Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "*/read")
+
+
+@pytest.mark.parametrize(
+    ("args", "roles"),
+    [
+        (AzureArgs(base="vision-dev", image="i"), [CONTRIBUTOR, RBAC]),
+        (AzureArgs(base="vision-dev", image="i"), [OWNER]),
+        (EVERYTHING, [CONTRIBUTOR, RBAC, LOCKS]),
+        (EVERYTHING, [OWNER]),
+        (replace(EVERYTHING, studio=True, studio_labelling=True), [CONTRIBUTOR, permission("Microsoft.Authorization/*")]),
+    ],
+)
+def test_the_roles_that_the_documentation_names_are_enough(args: AzureArgs, roles: list[Any]) -> None:
+    """docs/azure.md, step 1; the permissions are those of Azure's built-in roles."""
+    check_caller(client(group=roles), CALLER, "vision-dev", actions_of(args), existing=False)
+    with pytest.raises(NotAllowed, match=r"Role Based Access Control Administrator|User Access Administrator"):
+        check_caller(client(group=[CONTRIBUTOR]), CALLER, "vision-dev", actions_of(args), existing=False)
 
 
 def test_a_group_that_is_there_is_asked_about_alone() -> None:
