@@ -80,7 +80,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     def run(manager: FakeManager | None = None, *, keep: bool = False, **told: Any) -> tuple[int, list[str]]:  # noqa: ANN401
         (tmp_path / "told.json").write_text(json.dumps({"before": {}, "made": EXPORTED, "outputs": OUTPUTS, **told}))
         places = Places(tmp_path, tmp_path / "cache")
-        code = Smoke(places, "dev", lambda: manager or FakeManager({}), ["--policy-pack", "p"], keep).run()
+        code = Smoke(places, "dev", lambda: manager or FakeManager(), ["--policy-pack", "p"], keep).run()
         calls = (tmp_path / "calls").read_text().splitlines()
         return code, [call.replace(" --non-interactive", "").replace(" --stack dev", "") for call in calls]
 
@@ -98,9 +98,9 @@ REMOVE = ["stack export", "destroy --yes"]
 
 
 def test_all_steps_in_order_and_nothing_is_left(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
-    manager = FakeManager({DELETED: []})
+    manager = FakeManager(DELETED)
     assert play(manager) == (0, [*USE, *REMOVE])
-    assert manager.there == {}
+    assert manager.there == set()
     said = capsys.readouterr().out
     assert "textile accuracyTop1 0.950" in said
     assert "textile: good" in said
