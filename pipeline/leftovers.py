@@ -74,9 +74,9 @@ def left(made: Made, manager: Manager) -> list[str]:
 
 
 def wait_until_gone(
-    made: Made, manager: Manager, *, timeout_seconds: float = 900, sleep: Callable[[float], None] = time.sleep
+    made: Made, manager: Manager, *, timeout_seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> list[str]:
-    """What is left after at most that time: Azure deletes some resources after it has answered that it did."""
+    """What is left after at most that time."""
     ends = time.monotonic() + timeout_seconds
     while (there := left(made, manager)) and time.monotonic() < ends:
         sleep(10)

@@ -110,7 +110,7 @@ def test_what_azure_can_not_be_asked_about_counts_as_left() -> None:
 
 def test_a_group_that_goes_away_slowly_is_waited_for() -> None:
     manager = FakeManager(GROUP)
-    assert wait_until_gone(MADE, manager, sleep=lambda _: manager.there.clear()) == []
+    assert wait_until_gone(MADE, manager, timeout_seconds=60, sleep=lambda _: manager.there.clear()) == []
     assert wait_until_gone(MADE, FakeManager(GROUP), timeout_seconds=0) == [GROUP]
 
 
