@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 GROUPS_VERSION = "2021-04-01"
 ACCOUNTS_VERSION = "2023-05-01"
 
-_GROUP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)
-
 
 class AzureRefused(Exception):
     """Azure Resource Manager did not answer as expected. The message says what was asked, and what it said."""
@@ -25,10 +22,16 @@ class AzureRefused(Exception):
 
 @dataclass(frozen=True)
 class Made:
-    """ARM ids of what a stack made: `resources`, with its `groups`, and the places where its deleted accounts wait."""
+    """ARM ids of what a stack made.
 
-    groups: frozenset[str]
-    resources: frozenset[str]
+    Attributes:
+        groups: its resource groups.
+        resources: everything → the API version in which Azure answers about it; empty if the state does not say it.
+        purgeable: where its deleted accounts wait.
+    """
+
+    groups: tuple[str, ...]
+    resources: Mapping[str, str]
     purgeable: tuple[str, ...]
 
 
@@ -41,41 +44,39 @@ class Manager(Protocol):
 
 
 def made_by(exported: Mapping[str, Any]) -> Made:
-    """What `pulumi stack export` says that the stack made."""
+    """What `pulumi stack export` says that the stack made. azure-native notes a resource's API version as `azureApiVersion`."""
     found = [
         resource
         for resource in (exported.get("deployment") or {}).get("resources") or []
         if str(resource.get("type", "")).startswith("azure-native:") and not resource.get("external")
     ]
     ids = {str(resource["id"]): resource for resource in found if str(resource.get("id", "")).startswith("/subscriptions/")}
-    groups = frozenset(id_ for id_, resource in ids.items() if resource["type"] == "azure-native:resources:ResourceGroup")
-    accounts = [
-        (id_, str((resource.get("outputs") or {}).get("location", "")))
-        for id_, resource in ids.items()
-        if resource["type"] == "azure-native:cognitiveservices:Account"
-    ]
-    return Made(groups, frozenset(ids), tuple(_deleted_account(id_, location) for id_, location in accounts))
+    outputs: dict[str, Mapping[str, Any]] = {id_: resource.get("outputs") or {} for id_, resource in ids.items()}
+
+    def of_type(kind: str) -> list[str]:
+        return [id_ for id_, resource in ids.items() if resource["type"] == f"azure-native:{kind}"]
+
+    return Made(
+        tuple(of_type("resources:ResourceGroup")),
+        {id_: str(outputs[id_].get("azureApiVersion", "")) for id_ in ids},
+        tuple(_deleted_account(id_, str(outputs[id_].get("location", ""))) for id_ in of_type("cognitiveservices:Account")),
+    )
 
 
 def left(made: Made, manager: Manager) -> list[str]:
-    """The ids of what is still there: whole groups of the stack's own, and its resources in the groups of others."""
-    ours = {id_.lower() for id_ in made.resources}
-    groups = sorted({found[0] for id_ in made.resources if (found := _GROUP.match(id_))}, key=str.lower)
-    there = []
-    for group in {group.lower(): group for group in groups}.values():
-        listed = manager.get(f"{group}/resources", GROUPS_VERSION)
-        if listed is None:
-            continue
-        if group.lower() in {own.lower() for own in made.groups}:
-            there.append(group)
-        there += [str(one["id"]) for one in listed.get("value", []) if str(one["id"]).lower() in ours]
-    return there
+    """The ids of what is still there, also below or on what somebody else made, such as a subnet or a role assignment.
+
+    With a group of the stack's own, everything in it is gone. What Azure can't be asked about counts as still there.
+    """
+    gone = tuple(f"{group}/".lower() for group in made.groups if manager.get(group, GROUPS_VERSION) is None)
+    asked = {id_: version for id_, version in made.resources.items() if not f"{id_}/".lower().startswith(gone)}
+    return [id_ for id_, version in asked.items() if not version or manager.get(id_, version) is not None]
 
 
 def wait_until_gone(
-    made: Made, manager: Manager, *, timeout_seconds: float = 900, sleep: Callable[[float], None] = time.sleep
+    made: Made, manager: Manager, *, timeout_seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> list[str]:
-    """What is left after at most that time: Azure deletes some resources after it has answered that it did."""
+    """What is left after at most that time."""
     ends = time.monotonic() + timeout_seconds
     while (there := left(made, manager)) and time.monotonic() < ends:
         sleep(10)

@@ -25,6 +25,9 @@ from vision_customization.customization.client.client import VisionClient
 
 INTERRUPTED = 130
 
+DELETION_SECONDS = 900.0
+"""For how long resources may still be there after a destroy: Azure deletes some of them after it has answered that it did."""
+
 
 class SmokeFailed(Exception):
     """A step did not do what it should. The message says what it did."""
@@ -70,13 +73,17 @@ class Smoke:
         self._step("no changes", lambda: self._pulumi("preview", "--expect-no-changes", *self.options))
         self._step("no drift", lambda: self._pulumi("refresh", "--preview-only", "--expect-no-changes"))
 
-    def _remove(self) -> None:
-        """What was made is read first: after a destroy the state no longer says it."""
-        made = made_by(self._exported())
-        self._step("destroy", lambda: self._pulumi("destroy", "--yes"))
-        manager = self.manager()
-        self._step("nothing left", lambda: self._gone(made, manager))
-        self._step("purge", lambda: self._purged(made, manager))
+    def _remove(self) -> int:
+        """Run each step, also after one that failed, so that the report names what is left. Returns an exit status.
+
+        What was made is read first: after a destroy the state no longer says it.
+        """
+        made, manager = made_by(self._exported()), self.manager()
+        destroyed = self._guarded(lambda: self._step("destroy", lambda: self._pulumi("destroy", "--yes")))
+        seconds = 0 if destroyed else DELETION_SECONDS  # what no destroy deletes does not go away
+        gone = self._guarded(lambda: self._step("nothing left", lambda: self._gone(made, manager, seconds)))
+        purged = self._guarded(lambda: self._step("purge", lambda: self._purged(made, manager)))
+        return max(destroyed, gone, purged)
 
     def _refuse_what_is_there(self) -> None:
         if is_local(self.places, self.stack):
@@ -123,8 +130,8 @@ class Smoke:
             raise SmokeFailed(f"the published model {published_name} found nothing in {image}")
         return f"{published_name}: {tags[0].name if tags else f'{len(objects)} objects'}"
 
-    def _gone(self, made: Made, manager: Manager) -> str:
-        if there := wait_until_gone(made, manager):
+    def _gone(self, made: Made, manager: Manager, timeout_seconds: float) -> str:
+        if there := wait_until_gone(made, manager, timeout_seconds=timeout_seconds):
             raise SmokeFailed(f"these are still there: {', '.join(there)}. Delete them by hand")
         return f"{len(made.resources)} resources are gone"
 
@@ -141,9 +148,10 @@ class Smoke:
         finally:
             self.took.append((name, time.monotonic() - begun, outcome))
 
-    def _guarded(self, steps: Callable[[], None]) -> int:
+    def _guarded(self, steps: Callable[[], int | None]) -> int:
+        """Run steps, which may return an exit status. Returns one; what went wrong is printed."""
         try:
-            steps()
+            return steps() or 0
         except KeyboardInterrupt:
             print("\nsmoke: interrupted", file=sys.stderr)
             return INTERRUPTED
@@ -153,7 +161,6 @@ class Smoke:
         except Exception:  # noqa: BLE001 - whatever it is, what was made must be taken down
             traceback.print_exc()
             return 1
-        return 0
 
     def _report(self, status: int) -> None:
         width = max((len(name) for name, _, _ in self.took), default=0)

@@ -29,6 +29,7 @@ class AzureNameSettings(Settings):
     environment: str | None = None
     engine: str | None = None
     worker: str | None = None
+    worker_job: str | None = None
     database_server: str | None = None
     database_administrator: str | None = None
     network: str | None = None

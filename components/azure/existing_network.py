@@ -204,4 +204,5 @@ def _needed(endpoints: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _use(of: NetworkId, *actions: str, role: str = "Network Contributor", subnet: str = "") -> Use:
-    return Use(of.text, [f"Microsoft.Network/{action}" for action in actions], role, subnet)
+    makes = any(action.endswith("/write") for action in actions)
+    return Use(of.text, [f"Microsoft.Network/{action}" for action in actions], role, subnet, same_subscription=makes)

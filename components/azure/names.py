@@ -51,6 +51,7 @@ RULES: Mapping[str, _Rule] = {
     "environment": _label(32),
     "engine": _label(32),
     "worker": _label(32),
+    "worker_job": _label(32),
     "database_server": _Rule(
         r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "3–63 lowercase letters, digits or '-', a letter or digit at both ends"
     ),
@@ -79,6 +80,7 @@ class AzureNames:
     environment: str
     engine: str
     worker: str
+    worker_job: str
     database_server: str
     database_administrator: str
     network: str
@@ -87,6 +89,11 @@ class AzureNames:
     def __post_init__(self) -> None:
         for field in fields(self):
             RULES[field.name].check(field.name.replace("_", " "), getattr(self, field.name))
+
+    def worker_of(self, workers: str) -> str:
+        """The name of the workers: `app` or `job`. When that changes, the new one is made before the old one is deleted, and
+        Azure does not document whether an app and a job may have one name in an environment."""
+        return self.worker_job if workers == "job" else self.worker
 
     @classmethod
     def of(cls, base: str, subscription_id: str, given: Mapping[str, str] | None = None) -> "AzureNames":
@@ -111,6 +118,7 @@ class AzureNames:
             "environment": f"{base}-apps",
             "engine": f"{base}-engine",
             "worker": f"{base}-worker",
+            "worker_job": f"{base}-worker-job",
             "database_server": f"{base}-{unique}",
             "database_administrator": f"{base}-database",
             "network": f"{base}-net",

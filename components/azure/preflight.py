@@ -49,6 +49,16 @@ MAKE_RESOURCES = (
     "Microsoft.Insights/scheduledQueryRules/write",
 )
 MAKE_ADMINISTRATOR = "Microsoft.DBforPostgreSQL/flexibleServers/administrators/write"
+MAKE_ACTION_GROUP = "Microsoft.Insights/actionGroups/write"
+_APPROVE_STORAGE = "Microsoft.Storage/storageAccounts/PrivateEndpointConnectionsApproval/action"
+APPROVE_ENDPOINTS = {
+    "blob": _APPROVE_STORAGE,
+    "queue": _APPROVE_STORAGE,
+    "vault": "Microsoft.KeyVault/vaults/PrivateEndpointConnectionsApproval/action",
+}
+"""What has a private endpoint → the right to approve its connection. Without it, the connection waits for somebody's approval
+(https://learn.microsoft.com/azure/private-link/rbac-permissions#approval-rbac-for-private-endpoint). Azure lists no such right
+for accounts of AI services (https://learn.microsoft.com/azure/role-based-access-control/permissions/ai-machine-learning)."""
 
 _DELETED_ACCOUNTS_VERSION = "2023-05-01"
 
@@ -106,15 +116,19 @@ def wanted_actions(
     defines_role: bool = False,
     locks: bool = False,
     budget: bool = False,
+    emails: bool = False,
+    endpoints: Sequence[str] = (),
 ) -> list[str]:
     """What the deployer must be allowed to do. Each argument says whether the program makes resources of that kind.
 
     `networks` is what it must be allowed to do for the network (`NetworkOptions.actions`).
+    `endpoints`: what has a private endpoint (`AzureArgs.endpoints`).
     """
     optional = {MAKE_GROUP: group, MAKE_IDENTITY: identity or entra_login, MAKE_LOGS: logs, MAKE_VISION: vision}
     made = [action for action in MAKE_RESOURCES if optional.get(action, True)]
     more = [*((MAKE_JOBS,) if jobs else ()), *((MAKE_ADMINISTRATOR,) if entra_login else ())]
-    more += [*networks, *(MAKE_VAULTS if key_vault else ())]
+    more += [*networks, *(MAKE_VAULTS if key_vault else ()), *((MAKE_ACTION_GROUP,) if emails else ())]
+    more += dict.fromkeys(APPROVE_ENDPOINTS[what] for what in endpoints if what in APPROVE_ENDPOINTS)
     more += [*((MAKE_BUDGETS,) if budget else ()), ASSIGN_ROLES, *((DEFINE_ROLES,) if defines_role else ())]
     return [*made, *more, *((MAKE_LOCKS,) if locks else ())]
 
@@ -133,6 +147,8 @@ def actions_of(args: "AzureArgs") -> list[str]:
         defines_role=args.studio_labelling,
         locks=args.locks,
         budget=args.monthly_budget is not None,
+        emails=bool(args.alert_emails),
+        endpoints=args.endpoints,
     )
 
 
@@ -141,14 +157,15 @@ def wanted_uses(args: "AzureArgs") -> list[Use]:
     uses = []
     if args.log_workspace is not None:
         keys = "Microsoft.OperationalInsights/workspaces/sharedKeys/action"
-        uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor"))
+        uses.append(Use(args.log_workspace.existing, [keys], "Log Analytics Contributor", same_subscription=True))
     if args.identity is not None:
         assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
-        uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator"))
+        uses.append(Use(args.identity.existing, [assign], "Managed Identity Operator", same_subscription=True))
     if args.has_network:
         uses += args.network.uses(args.endpoints)
     if args.container_registry is not None:
-        uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], "Role Based Access Control Administrator"))
+        role = "Role Based Access Control Administrator"
+        uses.append(Use(args.container_registry.existing, [ASSIGN_ROLES], role, same_subscription=True))
     return uses
 
 
@@ -184,12 +201,18 @@ def check_caller(
 
 
 def check_existing(client: "AuthorizationManagementClient", caller: Caller, uses: Sequence[Use]) -> list[str]:
-    """Raises NotAllowed for a resource that does not exist, or that the caller may not use; returns warnings."""
+    """Raises NotAllowed for a resource that does not exist, that is in another subscription although it must not be, or that
+    the caller may not use; returns warnings."""
     from azure.core.exceptions import HttpResponseError
 
     warnings = []
     for use in uses:
         if not _holds(f"/subscriptions/{caller.subscription_id}", use.resource_id):
+            if use.same_subscription:
+                raise NotAllowed(
+                    f"{use.resource_id} is in another subscription. It must be in the stack's own, {caller.subscription_id}. "
+                    "Give the id of a resource there, or take the setting out. Nothing was created"
+                )
             warnings.append(f"not checked before the update: {use.resource_id} is in another subscription")
             continue
         try:

@@ -61,6 +61,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._client = authorization.get_client_config_output(pulumi.InvokeOptions(parent=self))
         # Only the names that are unique in all of Azure depend on the subscription.
         self._names = AzureNames.of(args.base, "", args.names)
+        self._worker_name = self._names.worker_of(args.engine.workers)
         self._unique = self._client.apply(lambda client: AzureNames.of(args.base, client.subscription_id, args.names))
         self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
         self._child = pulumi.ResourceOptions(parent=self)
@@ -87,7 +88,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 names.append(network.connect("queue", storage.account_id, "queue", QUEUE_ZONE, after=names[:1]))
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
-        observability.alert(self._names.worker, args.alert_emails)
+        observability.alert(self._worker_name, args.alert_emails)
 
         reads, writes = self._roles(storage, vision, identity.principal_id)
         if args.studio_labelling:
@@ -123,7 +124,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             "databaseServerId": database.server_id,
             "logWorkspaceId": observability.workspace_id,
             "engineApp": self._names.engine,
-            "workerApp": self._names.worker,
+            "workerApp": self._worker_name,
         }
         self.register_outputs(
             {
@@ -405,7 +406,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 self._place,
                 environment_id=environment.id,
                 api_name=self._names.engine,
-                worker_name=self._names.worker,
+                worker_name=self._worker_name,
                 image=self._args.image,
                 registry=self._args.registry,
                 identity_id=identity.id,

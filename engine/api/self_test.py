@@ -3,6 +3,9 @@
 import asyncio
 import io
 import logging
+import math
+import time
+from collections.abc import Callable
 
 from PIL import Image
 
@@ -13,24 +16,31 @@ from vision_customization.engine.api.routes.analyze import Analyzer
 MODELS_MAX = 5
 """Published models that are tried: one damaged model does not stop a release."""
 
+FAILURE_SECONDS = 5.0
+"""For so long a failure is the answer, without another try: less than the period of a startup probe, so that each one tries."""
+
 _SIDE = 64
 log = logging.getLogger("engine.service")
 
 
 class SelfTest:
     """Passed once a published model has answered in this process, and from then on. Anybody may ask for it, so it costs nothing
-    after that, and one caller at a time before."""
+    after that, and one try each `FAILURE_SECONDS` before: callers that wait for a try get its result."""
 
-    def __init__(self, analyzer: Analyzer) -> None:
+    def __init__(self, analyzer: Analyzer, clock: Callable[[], float] = time.monotonic) -> None:
         self._analyzer = analyzer
+        self._clock = clock
         self._turn = asyncio.Lock()
         self._passed = False
+        self._again_at = -math.inf
 
     async def run(self) -> None:
         """Raises ApiError (503) if none of the published models answers. Without any, there is nothing to test."""
         async with self._turn:
             if self._passed:
                 return
+            if self._clock() < self._again_at:
+                raise _failed()
             names = await asyncio.to_thread(self._published)
             for name in names:
                 try:
@@ -41,11 +51,16 @@ class SelfTest:
                     self._passed = True
                     return
             if names:
-                message = "None of the published models that were tried answers. See the engine's log."
-                raise ApiError(503, ErrorCode.INTERNAL_SERVER_ERROR, message)
+                self._again_at = self._clock() + FAILURE_SECONDS
+                raise _failed()
 
     def _published(self) -> list[str]:
         return [record.name for record in self._analyzer.service.store.published.page(0, MODELS_MAX)]
+
+
+def _failed() -> ApiError:
+    message = "None of the published models that were tried answers. See the engine's log."
+    return ApiError(503, ErrorCode.INTERNAL_SERVER_ERROR, message)
 
 
 def _image() -> bytes:

@@ -20,23 +20,27 @@ DELETED = f"{LOCATION}/resourceGroups/vision-dev/deletedAccounts/vision-dev"
 
 
 class FakeManager:
-    """Azure, with an answer for each path; a path that is not there is 404."""
+    """Azure, in which the ids in `there` exist; anything else is 404."""
 
-    def __init__(self, there: dict[str, list[str]]) -> None:
-        self.there = there
+    def __init__(self, *there: str) -> None:
+        self.there = set(there)
         self.asked: list[tuple[str, str, str]] = []
 
     def get(self, path: str, version: str) -> Mapping[str, Any] | None:
         self.asked.append(("GET", path, version))
-        return {"value": [{"id": id_} for id_ in self.there[path]]} if path in self.there else None
+        return {"id": path} if path in self.there else None
 
     def delete(self, path: str, version: str) -> None:
         self.asked.append(("DELETE", path, version))
-        del self.there[path]
+        self.there.remove(path)
 
 
 def resource(kind: str, id_: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"type": kind, "id": id_, **more}
+
+
+def made(kind: str, id_: str, version: str, **more: str) -> dict[str, Any]:
+    return resource(f"azure-native:{kind}", id_, outputs={"azureApiVersion": version, **more})
 
 
 EXPORTED = {
@@ -45,52 +49,73 @@ EXPORTED = {
             {"type": "pulumi:pulumi:Stack"},
             resource("pulumi:providers:azure-native", "0b"),
             resource("pulumi-python:dynamic/vision:Model", "textile-1"),
-            resource("azure-native:resources:ResourceGroup", GROUP),
-            resource("azure-native:storage:StorageAccount", STORAGE),
-            resource("azure-native:cognitiveservices:Account", ACCOUNT, outputs={"location": "East US"}),
+            made("resources:ResourceGroup", GROUP, "2024-03-01"),
+            made("storage:StorageAccount", STORAGE, "2024-01-01"),
+            made("cognitiveservices:Account", ACCOUNT, "2024-10-01", location="East US"),
             # Read, not made.
             resource("azure-native:operationalinsights:Workspace", f"{SHARED}/providers/x/workspaces/logs", external=True),
         ]
     }
 }
-MADE = Made(frozenset({GROUP}), frozenset({GROUP, STORAGE, ACCOUNT}), (DELETED,))
+MADE = Made((GROUP,), {GROUP: "2024-03-01", STORAGE: "2024-01-01", ACCOUNT: "2024-10-01"}, (DELETED,))
+
+HUB = f"{SHARED}/providers/Microsoft.Network"
+REGISTRY = f"{SHARED}/providers/Microsoft.ContainerRegistry/registries/contoso"
+THERE = {
+    "a subnet": (f"{HUB}/virtualNetworks/hub/subnets/vision-dev-apps", "2024-05-01"),
+    "a link": (f"{HUB}/privateDnsZones/z/virtualNetworkLinks/vision-dev-blob", "2024-06-01"),
+    "a record": (f"{HUB}/privateDnsZones/z/A/*.happy-hill", "2024-06-01"),
+    "a role assignment": (f"{REGISTRY}/providers/Microsoft.Authorization/roleAssignments/1f", "2022-04-01"),
+    "a role": (f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/2e", "2022-05-01-preview"),
+    "a storage account": (f"{SHARED}/providers/Microsoft.Storage/storageAccounts/it", "2024-01-01"),
+}
+"""What a stack makes outside of a group of its own, with the API version of its type."""
 
 
 @pytest.mark.parametrize(
-    ("exported", "made"), [(EXPORTED, MADE), ({"deployment": {}}, Made(frozenset(), frozenset(), ())), ({}, made_by({}))]
+    ("exported", "expected"), [(EXPORTED, MADE), ({"deployment": {}}, Made((), {}, ())), ({}, Made((), {}, ()))]
 )
-def test_what_a_state_says_was_made(exported: Mapping[str, Any], made: Made) -> None:
-    assert made_by(exported) == made
+def test_what_a_state_says_was_made(exported: Mapping[str, Any], expected: Made) -> None:
+    assert made_by(exported) == expected
 
 
-@pytest.mark.parametrize(
-    ("made", "there", "found"),
-    [
-        (MADE, {}, []),
-        (MADE, {f"{GROUP}/resources": []}, [GROUP]),
-        # Azure writes ids in whatever case it likes.
-        (MADE, {f"{GROUP}/resources": [STORAGE.upper()]}, [GROUP, STORAGE.upper()]),
-        # In somebody else's group, what is theirs stays.
-        (
-            Made(frozenset(), frozenset({f"{SHARED}/providers/a/b/ours"}), ()),
-            {f"{SHARED}/resources": [f"{SHARED}/providers/a/b/theirs", f"{SHARED}/providers/a/b/ours"]},
-            [f"{SHARED}/providers/a/b/ours"],
-        ),
-        (Made(frozenset(), frozenset({f"{SHARED}/providers/a/b/ours"}), ()), {f"{SHARED}/resources": []}, []),
-    ],
-)
-def test_what_is_left(made: Made, there: dict[str, list[str]], found: list[str]) -> None:
-    assert left(made, FakeManager(there)) == found
+@pytest.mark.parametrize("there", [(), (GROUP,), (GROUP, STORAGE)])
+def test_what_is_left_of_a_group(there: tuple[str, ...]) -> None:
+    assert left(MADE, FakeManager(*there)) == list(there)
+
+
+def test_with_a_group_everything_in_it_is_gone() -> None:
+    """One question, whatever the case in which Azure wrote the ids."""
+    manager = FakeManager()
+    upper = Made((GROUP,), {GROUP: "1", STORAGE.upper(): "1"}, ())
+    assert left(upper, manager) == []
+    assert manager.asked == [("GET", GROUP, "2021-04-01")]
+
+
+@pytest.mark.parametrize(("id_", "version"), THERE.values(), ids=THERE)
+def test_what_is_left_with_what_others_made(id_: str, version: str) -> None:
+    """A list of a group's resources has no subnets, links, records and assignments."""
+    exported = {"deployment": {"resources": [*EXPORTED["deployment"]["resources"], made("x:Y", id_, version)]}}
+    manager = FakeManager(SHARED, id_)
+    assert left(made_by(exported), manager) == [id_]
+    assert ("GET", id_, version) in manager.asked
+    assert left(made_by(exported), FakeManager(SHARED)) == []
+
+
+def test_what_azure_can_not_be_asked_about_counts_as_left() -> None:
+    subnet, _ = THERE["a subnet"]
+    exported = {"deployment": {"resources": [resource("azure-native:network:Subnet", subnet)]}}
+    assert left(made_by(exported), FakeManager()) == [subnet]
 
 
 def test_a_group_that_goes_away_slowly_is_waited_for() -> None:
-    manager = FakeManager({f"{GROUP}/resources": []})
-    assert wait_until_gone(MADE, manager, sleep=lambda _: manager.there.clear()) == []
-    assert wait_until_gone(MADE, FakeManager({f"{GROUP}/resources": []}), timeout_seconds=0) == [GROUP]
+    manager = FakeManager(GROUP)
+    assert wait_until_gone(MADE, manager, timeout_seconds=60, sleep=lambda _: manager.there.clear()) == []
+    assert wait_until_gone(MADE, FakeManager(GROUP), timeout_seconds=0) == [GROUP]
 
 
 def test_deleted_accounts_are_purged() -> None:
-    manager = FakeManager({DELETED: []})
+    manager = FakeManager(DELETED)
     assert purge(MADE, manager) == [DELETED]
     assert ("DELETE", DELETED, "2023-05-01") in manager.asked
     assert purge(MADE, manager) == []
@@ -104,10 +129,10 @@ class Slow(FakeManager):
 
 
 def test_a_purge_that_takes_its_time_is_waited_for() -> None:
-    manager = Slow({DELETED: []})
+    manager = Slow(DELETED)
     assert purge(MADE, manager, sleep=lambda _: manager.there.clear()) == [DELETED]
     with pytest.raises(AzureRefused, match="deletedAccounts/vision-dev is still there 0 s after it was purged"):
-        purge(MADE, Slow({DELETED: []}), timeout_seconds=0)
+        purge(MADE, Slow(DELETED), timeout_seconds=0)
 
 
 class Credential:

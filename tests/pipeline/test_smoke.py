@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import smoke
 from pipeline.smoke import Smoke
-from tests.pipeline.test_leftovers import DELETED, EXPORTED, GROUP, FakeManager
+from tests.pipeline.test_leftovers import DELETED, EXPORTED, GROUP, STORAGE, FakeManager
 from toolchain.places import Places
 
 PLAYED = """\
@@ -80,7 +80,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     def run(manager: FakeManager | None = None, *, keep: bool = False, **told: Any) -> tuple[int, list[str]]:  # noqa: ANN401
         (tmp_path / "told.json").write_text(json.dumps({"before": {}, "made": EXPORTED, "outputs": OUTPUTS, **told}))
         places = Places(tmp_path, tmp_path / "cache")
-        code = Smoke(places, "dev", lambda: manager or FakeManager({}), ["--policy-pack", "p"], keep).run()
+        code = Smoke(places, "dev", lambda: manager or FakeManager(), ["--policy-pack", "p"], keep).run()
         calls = (tmp_path / "calls").read_text().splitlines()
         return code, [call.replace(" --non-interactive", "").replace(" --stack dev", "") for call in calls]
 
@@ -98,9 +98,9 @@ REMOVE = ["stack export", "destroy --yes"]
 
 
 def test_all_steps_in_order_and_nothing_is_left(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
-    manager = FakeManager({DELETED: []})
+    manager = FakeManager(DELETED)
     assert play(manager) == (0, [*USE, *REMOVE])
-    assert manager.there == {}
+    assert manager.there == set()
     said = capsys.readouterr().out
     assert "textile accuracyTop1 0.950" in said
     assert "textile: good" in said
@@ -176,6 +176,19 @@ def test_a_stack_on_this_machine_is_left_alone(play: Play, tmp_path: Path, capsy
 
 
 def test_what_is_left_is_named(play: Play, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.smoke.wait_until_gone", lambda *_: [GROUP])
-    assert play()[0] == 1
+    monkeypatch.setattr("pipeline.smoke.DELETION_SECONDS", 0)
+    assert play(FakeManager(GROUP))[0] == 1
     assert f"these are still there: {GROUP}. Delete them by hand" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("ending", "status"), [("failing", 1), ("interrupted", 130)])
+def test_what_a_failed_destroy_leaves_is_named_at_once(
+    play: Play, capsys: pytest.CaptureFixture[str], ending: str, status: int
+) -> None:
+    """Nothing else would name it: Pulumi's output says which deletion failed, and not what it left."""
+    manager = FakeManager(GROUP, STORAGE, DELETED)
+    assert play(manager, **{ending: "destroy"}) == (status, [*USE, *REMOVE])
+    captured = capsys.readouterr()
+    assert f"these are still there: {GROUP}, {STORAGE}. Delete them by hand" in captured.err
+    assert "1 deleted Vision account purged" in captured.out
+    assert manager.there == {GROUP, STORAGE}

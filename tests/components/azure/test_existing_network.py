@@ -80,6 +80,8 @@ def test_what_the_deployer_must_be_allowed_to_do() -> None:
     assert uses["database"].actions == ["Microsoft.Network/virtualNetworks/subnets/join/action"]
     assert uses["eastus.azurecontainerapps.io"].actions == ["Microsoft.Network/privateDnsZones/A/write"]
     assert uses["eastus.azurecontainerapps.io"].role == "Private DNS Zone Contributor"
+    # Only where the stack itself writes, as docs/azure-network.md says.
+    assert [name for name, use in uses.items() if use.same_subscription] == ["eastus.azurecontainerapps.io"]
     # A vault's zone is needed with a vault alone.
     assert "Microsoft.Network/privateDnsZones/write" in theirs.actions((*ENDPOINTS, "vault"))
     vault = f"{ZONE}/privatelink.vaultcore.azure.net"
@@ -98,3 +100,4 @@ def test_what_the_deployer_must_be_allowed_to_do() -> None:
         "virtualNetworks/join/action",
     ]
     assert "Microsoft.Network/privateDnsZones/virtualNetworkLinks/write" in uses["privatelink.blob.core.windows.net"].actions
+    assert all(use.same_subscription for use in uses.values())

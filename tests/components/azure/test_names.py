@@ -25,7 +25,7 @@ def test_what_is_global_differs_between_subscriptions_and_stays_within_one() -> 
 def test_the_longest_base_keeps_every_rule() -> None:
     names = AzureNames.of("a" * 20, SUBSCRIPTION)
     assert len(names.storage_account) == 24
-    assert len(names.worker) <= 32
+    assert len(names.worker_job) <= 32
 
 
 def test_a_given_name_takes_the_place_of_a_made_one() -> None:
@@ -50,6 +50,7 @@ def test_a_base_that_makes_no_names_is_refused(base: str) -> None:
         ("environment", ["apps", "a-b"], ["a", "Apps", "1apps", "a--b", "apps-", "x" * 33]),
         ("engine", ["engine", "a-b"], ["a", "Engine", "a--b", "x" * 33]),
         ("worker", ["worker"], ["worker_1", "x" * 33]),
+        ("worker_job", ["job"], ["worker_1", "x" * 33]),
         ("database_server", ["abc", "1db"], ["ab", "Abc", "-abc", "abc-", "x" * 64]),
         ("network", ["n", "Net_1.a"], ["", "-net", "net-", "x" * 65]),
     ],

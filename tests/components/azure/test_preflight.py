@@ -2,15 +2,20 @@
 
 import base64
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from vision_customization.components.azure.args import AzureArgs, EngineSize
+from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.preflight import (
+    APPROVE_ENDPOINTS,
     ASSIGN_ROLES,
     DEFINE_ROLES,
+    MAKE_ACTION_GROUP,
     MAKE_BUDGETS,
     MAKE_GROUP,
     MAKE_IDENTITY,
@@ -19,12 +24,14 @@ from vision_customization.components.azure.preflight import (
     Caller,
     NotAllowed,
     Use,
+    actions_of,
     assigned_by_hand,
     caller_type,
     check_caller,
     check_existing,
     refusal,
     wanted_actions,
+    wanted_uses,
 )
 from vision_customization.components.azure.roles import Role
 
@@ -163,6 +170,47 @@ def test_locks_and_a_budget_are_asked_about_before() -> None:
     assert "Locks" not in str(refusal([DEFINE_ROLES, MAKE_LOCKS], "/scope", CALLER)).partition("Missing")[0]
 
 
+def test_people_to_alert_and_private_endpoints_are_asked_about() -> None:
+    plain = AzureArgs(base="vision-dev", image="i")
+    assert MAKE_ACTION_GROUP not in actions_of(plain)
+    assert not [action for action in actions_of(plain) if "Approval" in action]
+    assert MAKE_ACTION_GROUP in actions_of(replace(plain, alert_emails=["ops@example.org"]))
+    private = replace(plain, private_network=True)
+    assert [action for action in actions_of(private) if "Approval" in action] == [APPROVE_ENDPOINTS["blob"]]
+    assert APPROVE_ENDPOINTS["vault"] in actions_of(replace(private, key_vault=True))
+
+
+EVERYTHING = AzureArgs(
+    base="vision-prod",
+    image="i",
+    engine=EngineSize(workers="job"),
+    private_network=True,
+    key_vault=True,
+    locks=True,
+    monthly_budget=100,
+    alert_emails=["ops@example.org"],
+)
+LOCKS = permission("Microsoft.Authorization/locks/*")
+RBAC = permission("Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "*/read")
+
+
+@pytest.mark.parametrize(
+    ("args", "roles"),
+    [
+        (AzureArgs(base="vision-dev", image="i"), [CONTRIBUTOR, RBAC]),
+        (AzureArgs(base="vision-dev", image="i"), [OWNER]),
+        (EVERYTHING, [CONTRIBUTOR, RBAC, LOCKS]),
+        (EVERYTHING, [OWNER]),
+        (replace(EVERYTHING, studio=True, studio_labelling=True), [CONTRIBUTOR, permission("Microsoft.Authorization/*")]),
+    ],
+)
+def test_the_roles_that_the_documentation_names_are_enough(args: AzureArgs, roles: list[Any]) -> None:
+    """docs/azure.md, step 1; the permissions are those of Azure's built-in roles."""
+    check_caller(client(group=roles), CALLER, "vision-dev", actions_of(args), existing=False)
+    with pytest.raises(NotAllowed, match=r"Role Based Access Control Administrator|User Access Administrator"):
+        check_caller(client(group=[CONTRIBUTOR]), CALLER, "vision-dev", actions_of(args), existing=False)
+
+
 def test_a_group_that_is_there_is_asked_about_alone() -> None:
     """No right in the subscription is needed, and none to make the group."""
     actions = wanted_actions(group=False)
@@ -218,6 +266,32 @@ def test_what_is_used_of_others_is_asked_about_where_it_is() -> None:
         check_existing(refusing(404), CALLER, [use])
     (warning,) = check_existing(refusing(403), CALLER, [use])
     assert LOGS in warning
+
+
+def test_what_is_looked_up_must_be_in_the_stack_s_subscription() -> None:
+    """A look-up asks in the stack's subscription, whatever the id says."""
+    elsewhere = LOGS.replace("sub-1", "sub-2")
+    with pytest.raises(
+        NotAllowed, match=rf"{elsewhere} is in another subscription.* the stack's own, sub-1\..*Nothing was created"
+    ):
+        check_existing(refusing(404), CALLER, [Use(elsewhere, [SHARED_KEYS], "a role", same_subscription=True)])
+    # A private endpoint is made in the stack's group, wherever its subnet is.
+    (warning,) = check_existing(refusing(404), CALLER, [Use(elsewhere, [SHARED_KEYS], "a role")])
+    assert "not checked before the update" in warning
+
+
+def test_what_others_made_must_be_in_the_stack_s_subscription() -> None:
+    """So docs/azure.md says of these three."""
+    group = "/subscriptions/sub-2/resourceGroups/platform/providers"
+    ids = {
+        "log_workspace": f"{group}/Microsoft.OperationalInsights/workspaces/logs",
+        "identity": f"{group}/Microsoft.ManagedIdentity/userAssignedIdentities/engine",
+        "container_registry": f"{group}/Microsoft.ContainerRegistry/registries/contoso",
+    }
+    for name, given in ids.items():
+        args = AzureArgs(base="vision-dev", image="i", **{name: Existing(given)})
+        with pytest.raises(NotAllowed, match=f"{given} is in another subscription"):
+            check_existing(refusing(404), CALLER, wanted_uses(args))
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,22 @@ def test_workers_as_a_job_with_a_gpu_need_a_right_and_a_profile_of_the_environme
     assert azure.inputs("app:Job")["workloadProfileName"] == "NC8as-T4"
 
 
+def test_workers_as_a_job_have_another_name_than_as_an_app(azure: Azure) -> None:
+    """When `workers` changes, both exist for a while."""
+    declare(engine=EngineSize(workers="job"), alert_emails=["ops@example.com"])
+    assert azure.inputs("app:Job")["jobName"] == "contoso-worker-job"
+    rule = azure.inputs("monitor:ScheduledQueryRule", "vision-logs-failed-trainings")
+    assert "'contoso-worker-job' in" in rule["criteria"]["allOf"][0]["query"]
+    declare()
+    assert azure.inputs("app:ContainerApp", "vision-engine-worker")["containerAppName"] == "contoso-worker"
+
+
+@pytest.mark.usefixtures("azure")
+def test_the_name_of_the_workers_is_exported() -> None:
+    assert exports(engine=EngineSize(workers="job"))["workerApp"] == "contoso-worker-job"
+    assert exports()["workerApp"] == "contoso-worker"
+
+
 def test_an_id_of_another_type_is_refused() -> None:
     with pytest.raises(ValueError, match=r"identity '.*/logs': must be the id of a resource of type Microsoft\.Managed"):
         AzureArgs(base="contoso", image="engine:1", identity=Existing(LOGS))

@@ -8,8 +8,10 @@ from typing import Any
 
 from tests.stacks.azure import vault
 from tests.stacks.azure.authority import Authority, NotAToken
+from tests.stacks.azure.catalog import type_of
 from tests.stacks.azure.directory import (
     RESOURCE_GROUP,
+    ROLE_DEFINITION,
     STORAGE_ACCOUNT,
     VISION_ACCOUNT,
     Assignment,
@@ -21,6 +23,7 @@ from tests.stacks.azure.failure import Failure
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
 from tests.stacks.azure.history import NotRestorable
 from tests.stacks.azure.postgresql import Offer, capabilities, document, is_listed
+from tests.stacks.azure.roles import BUILT_IN
 from tests.stacks.azure.subscription import State, Subscription
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
@@ -49,7 +52,6 @@ _VAULT = re.compile(
 _SUBNET = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
 )
-_RESOURCES = re.compile(r"(?P<group>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))/resources", re.IGNORECASE)
 _VISION = "Microsoft.CognitiveServices/accounts"
 _OFFER = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
@@ -169,9 +171,6 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if _SUBNET.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Network/virtualNetworks/subnets/read", call.path)
         return _subnet(call.path, directory)
-    if match := _RESOURCES.fullmatch(call.path):
-        _check(directory, object_id, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", match["group"])
-        return _resources(match["group"], match["name"], directory)
     if match := _OFFER.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
         if not is_listed(match["location"]):
@@ -183,7 +182,7 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
         return _database_server(match["id"], directory, of_capabilities=bool(what))
     match = _AUTHORIZATION.fullmatch(call.path)
     if match is None:
-        raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")
+        return _resource(call.path, object_id, directory)
     scope = match["scope"]
     group = _GROUP.fullmatch(scope)
     if group and not any(found.id.lower() == group["id"].lower() for found in directory.of_type(RESOURCE_GROUP)):
@@ -196,6 +195,10 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
         return {"value": [_permission(directory)] if is_caller else []}
     if match["role"]:
         _check(directory, object_id, "Microsoft.Authorization/roleDefinitions/read", scope)
+        made = {found.name.lower() for found in directory.of_type(ROLE_DEFINITION)}
+        if match["role"].lower() not in {*BUILT_IN, *_CONTROL_ACTIONS, *made, directory.owner_role}:
+            message = f"The specified role definition with ID '{match['role']}' does not exist."
+            raise Refused(404, "RoleDefinitionDoesNotExist", message)
         return _role_definition(match["role"], directory)
     _check(directory, object_id, "Microsoft.Authorization/roleAssignments/read", scope)
     return {"value": [_assignment(found) for found in _assignments(scope, call.query.get("$filter", ""), directory)]}
@@ -303,13 +306,20 @@ def _subnet(subnet_id: str, directory: Directory) -> dict[str, object]:
     return {"id": found.id, "name": found.id.rsplit("/", 1)[-1], "properties": {**properties, "delegations": delegations}}
 
 
-def _resources(group: str, name: str, directory: Directory) -> dict[str, object]:
-    """What is directly in a resource group: `Microsoft.Storage/storageAccounts/…`, not its containers."""
-    if not any(found.id.lower() == group.lower() for found in directory.of_type(RESOURCE_GROUP)):
-        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
-    prefix = f"{group}/providers/".lower()
-    ids = [id_ for id_ in directory.state.get("resources") or {} if id_.lower().startswith(prefix)]
-    return {"value": [{"id": id_} for id_ in ids if id_[len(prefix) :].count("/") == 2]}
+def _resource(path: str, object_id: str, directory: Directory) -> dict[str, object]:
+    """Any resource, or group, by its id: only that it exists."""
+    group = _GROUP.fullmatch(path)
+    is_group = group is not None and group["id"] == path
+    if not is_group and "/providers/" not in path:
+        raise Refused(404, "InvalidResourceType", f"{path} is not played here.")
+    kind = "Microsoft.Resources/subscriptions/resourceGroups" if is_group else type_of(path)
+    _check(directory, object_id, f"{kind}/read", path)
+    if group is not None and directory.resource(group["id"]) is None:
+        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{group['name']}' could not be found.")
+    found = directory.resource(path)
+    if found is None:
+        raise Refused(404, "ResourceNotFound", f"The Resource '{path}' was not found.")
+    return {"id": found.id, "name": found.name, "type": kind}
 
 
 def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """What azure-mgmt-authorization and DefaultAzureCredential are answered."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -145,23 +146,32 @@ def test_a_place_gives_tokens_of_its_identities_only(
         credential().get_token("https://storage.azure.com/.default")
 
 
-def test_the_resources_of_a_group_are_listed(management: AuthorizationManagementClient, world: AzureWorld) -> None:
-    """Those directly in it; a group that is not there is not found."""
+def test_each_resource_is_answered_by_its_id(
+    management: AuthorizationManagementClient, world: AzureWorld, state: State, caller: Callable[..., None]
+) -> None:
+    """Also those within another one, and assignments; what is not there is not found."""
     token = management._config.credential.get_token("https://management.azure.com/.default").token
-    address = f"{world.management.url}{GROUP}/resources?api-version=2021-04-01"
-    listed = requests.get(
-        address, headers={"Authorization": f"Bearer {token}"}, verify=str(world.authority.ca_file), timeout=10
-    )
-    kinds = {one["id"].removeprefix(f"{GROUP}/providers/").rsplit("/", 1)[0] for one in listed.json()["value"]}
-    assert "Microsoft.Storage/storageAccounts" in kinds
-    assert not any("blobServices" in kind for kind in kinds)
-    gone = requests.get(
-        address.replace(GROUP, f"{SUBSCRIPTION}/resourceGroups/none"),
-        headers={"Authorization": f"Bearer {token}"},
-        verify=str(world.authority.ca_file),
-        timeout=10,
-    )
-    assert (gone.status_code, gone.json()["error"]["code"]) == (404, "ResourceGroupNotFound")
+    assignment = state.assign(READER, "engine-object", CONTAINER)
+
+    def code(path: str) -> str:
+        answer = requests.get(
+            f"{world.management.url}{path}?api-version=2024-01-01",
+            headers={"Authorization": f"Bearer {token}"},
+            verify=str(world.authority.ca_file),
+            timeout=10,
+        )
+        return answer.json().get("error", {}).get("code", "") or answer.json()["id"]
+
+    for path in (GROUP, CONTAINER, assignment, IDENTITY):
+        assert code(path) == path
+        assert code(path.replace("/resourceGroups/", "/resourcegroups/")) == path
+        assert code(f"{path}-none") in ("ResourceNotFound", "ResourceGroupNotFound")
+    assert code(CONTAINER.replace(GROUP, f"{GROUP}-none")) == "ResourceGroupNotFound"
+    roles = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
+    assert code(f"{roles}/{READER}") == f"{roles}/{READER}"
+    assert code(f"{roles}/{uuid.uuid4()}") == "RoleDefinitionDoesNotExist"
+    caller("*", but=("Microsoft.Storage/storageAccounts/blobServices/containers/read",))
+    assert code(CONTAINER) == "AuthorizationFailed"
 
 
 def test_a_deleted_account_is_purged_by_who_may(

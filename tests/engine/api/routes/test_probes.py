@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from tests.support.api_world import BuildWorld, FixedModels, World
 from vision_customization.engine.api.routes.probes import from_this_machine
+from vision_customization.engine.api.self_test import FAILURE_SECONDS, SelfTest
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.models.answers import Classification
 from vision_customization.engine.runtime.logs import configure_logs
@@ -64,8 +65,51 @@ def test_the_engine_is_alive_while_every_thread_waits_for_the_database(world: Wo
     assert asyncio.run(call()) == (200, {200})
 
 
+class PlayedClock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(world: World) -> PlayedClock:
+    """That of the self-test."""
+    played = PlayedClock()
+    world.call.app.state.self_test = SelfTest(world.call.app.state.analyzer, played)
+    return played
+
+
+def test_a_failed_self_test_is_remembered(world: World, clock: PlayedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask, as often as they like: that must not make the engine compute each time."""
+    world.train("m")
+    world.store.published.publish("live-m", "m")
+    tries: list[str] = []
+
+    def classified(_models: FixedModels, model_id: str, *_: Any, **__: Any) -> Classification:  # noqa: ANN401
+        tries.append(model_id)
+        raise ArtifactError("it is cut off")
+
+    monkeypatch.setattr(FixedModels, "classify", classified)
+
+    async def many() -> set[int]:
+        transport = httpx.ASGITransport(world.call.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://engine.test") as client:
+            return {reply.status_code for reply in await asyncio.gather(*(client.get("/selftest") for _ in range(20)))}
+
+    assert asyncio.run(many()) == {503}
+    assert len(tries) == 1
+    clock.now += FAILURE_SECONDS - 0.1
+    assert world.call("GET", "/selftest", key=None, version=None).status_code == 503
+    assert len(tries) == 1
+    clock.now += 0.1
+    assert world.call("GET", "/selftest", key=None, version=None).status_code == 503
+    assert len(tries) == 2
+
+
 def test_the_self_test_passes_once_a_published_model_has_answered(
-    world: World, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    world: World, clock: PlayedClock, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask() -> tuple[int, str]:
         reply = world.call("GET", "/selftest", key=None, version=None)
@@ -92,6 +136,7 @@ def test_the_self_test_passes_once_a_published_model_has_answered(
     assert "it is cut off" in failures[0]["reason"]
 
     broken.pop()
+    clock.now += FAILURE_SECONDS
     assert ask()[0] == 200, "one damaged model does not stop a release"
     broken.update(world.store.models.find(name).id for name in ("m", "n"))
     assert ask()[0] == 200, "it has passed"
