@@ -389,12 +389,11 @@ class AzureWorkspace(pulumi.ComponentResource):
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
-        by_token = database.settings
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
         secrets: dict[str, pulumi.Input[str]] = {
             "VISION_ENGINE_KEYS": key.value,
-            **({} if by_token else {"VISION_ENGINE_DATABASE_URL": database.url}),
+            **({} if database.grant else {"VISION_ENGINE_DATABASE_URL": database.url}),
             "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
         }
         vault = self._vault(secrets, network, observability, identity)
@@ -415,7 +414,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                     "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                     "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
                     **({"VISION_ENGINE_WORKER_QUEUE": storage.queue.url} if storage.queue is not None else {}),
-                    **by_token,
+                    **database.settings,
                     **({"VISION_ENGINE_VISION_ENDPOINT": vision.endpoint} if vision is not None else {}),
                     "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat(
                         "https://", self._names.engine, ".", environment.default_domain
