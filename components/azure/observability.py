@@ -100,7 +100,7 @@ class Observability(pulumi.ComponentResource):
             worker_name,
             "failing-scaler",
             "The number of workers does not change",
-            "The platform cannot ask the database how many are needed, so none start or stop: see ContainerAppSystemLogs_CL.",
+            "The platform cannot find out how many are needed, so none start or stop: see ContainerAppSystemLogs_CL.",
             FAILING_SCALER,
             groups,
             periods=2,
