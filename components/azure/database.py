@@ -48,6 +48,14 @@ class EngineDatabaseArgs:
     principal_id: pulumi.Input[str] | None = None
     protect: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if a login by token lacks what it needs."""
+        if self.size.login == "entra" and (self.tenant_id is None or self.principal_id is None or not self.administrator_name):
+            raise ValueError(
+                "login 'entra' needs tenant_id, administrator_name and principal_id. "
+                "Without them, give size=DatabaseSize(login='password')"
+            )
+
     @property
     def is_private(self) -> bool:
         return self.subnet_id is not None
@@ -118,7 +126,7 @@ class EngineDatabase(pulumi.ComponentResource):
         self, server: dbforpostgresql.Server, host: pulumi.Output[str], database: dbforpostgresql.Database
     ) -> DatabaseGrant:
         args = self._args
-        assert args.principal_id is not None, "login 'entra' needs the engine's principal_id"
+        assert args.principal_id is not None
         identity = managedidentity.UserAssignedIdentity(
             f"{self._name}-administrator",
             resource_group_name=args.place.resource_group_name,

@@ -121,7 +121,15 @@ if settings.get_bool("network"):
     network = PrivateNetwork("net", PrivateNetworkArgs(place, "net"))
     database = EngineDatabase(
         "database",
-        EngineDatabaseArgs(place, "vision-jobs", subnet_id=network.database_subnet_id, zone_id=network.database_zone_id),
+        EngineDatabaseArgs(
+            place,
+            "vision-jobs",
+            subnet_id=network.database_subnet_id,
+            zone_id=network.database_zone_id,
+            tenant_id=client.tenant_id,
+            administrator_name="vision-jobs-administrator",
+            principal_id=identity.principal_id,
+        ),
     )
     network.connect("blob", storage_account.id, "blob", BLOB_ZONE)
     network.connect("vision", vision.account_id, "account", VISION_ZONE, after=[database])
