@@ -29,6 +29,10 @@ STACK_FILE = stacks/Pulumi.$(STACK).yaml
 LOCAL = $(if $(wildcard $(STACK_FILE)),$(shell grep -sE "^ *vision-customization:platform: *[\"']?local" $(STACK_FILE)),$(IMAGES))
 POLICY = $(if $(LOCAL),,--policy-pack .vision/policy --policy-pack-config $(POLICY_CONFIG))
 
+# For commands that are for stacks in Azure alone: a mistyped name must not make a stack of its own.
+IN_AZURE = $(if $(wildcard $(STACK_FILE)),,echo "$(STACK_FILE) does not exist. Name a stack that has a file."; exit 1;) \
+	$(if $(LOCAL),echo "make $@ is for stacks in Azure; run: make up STACK=$(STACK)"; exit 1;)
+
 # Image names are lower-case; repository names need not be.
 VERSION ?= dev
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -72,8 +76,7 @@ up: setup $(if $(IMAGES),new) ## Start the local platform, train, evaluate and p
 
 .PHONY: bootstrap
 bootstrap: setup ## Create a stack in Azure without the steps that need a way into its private network; then connect, and run `make up`.
-	@$(if $(LOCAL),echo "make bootstrap is for stacks in Azure; run: make up STACK=$(STACK)"; exit 1;) \
-		$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
+	@$(IN_AZURE) $(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) --exclude-dependents --exclude '**BlobAccess**' $(ARGS)
 	@echo "Connect this machine, or the runner, to the stack's network. Then run: make up STACK=$(STACK)"
 
@@ -96,7 +99,7 @@ cost: setup ## Estimate what a stack in Azure costs a month, by list prices; ask
 
 .PHONY: smoke
 smoke: setup ## Bring a stack up in Azure, use it, take it down, and look for what is left; KEEP=1 keeps it.
-	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
+	@$(IN_AZURE) $(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/python -m pipeline smoke --stack $(STACK) $(if $(KEEP),--keep) $(POLICY) $(ARGS)
 
 .PHONY: comment
