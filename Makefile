@@ -68,7 +68,7 @@ new: setup ## Declare a model of the labelled images in IMAGES, in a stack of it
 
 .PHONY: up
 up: NEW_ARGS := --no-next
-up: setup $(if $(IMAGES),new) ## Start the local platform, train, evaluate and publish: pulumi up.
+up: setup $(if $(IMAGES),new) ## Create or update the stack (local or Azure), train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \
 		{ echo; echo "$(if $(LOCAL),Logs of the local platform: .vision/$(STACK)/*/log.txt. )Run \`make up\` again to continue."; exit 1; }

@@ -1,7 +1,7 @@
 """What a stack's resources in Azure cost a month, by list prices: an estimate with a lower and an upper end.
 
-At rest, each app has its least replicas all month, and they are idle. Under load, each has its most replicas all month, and all
-are busy. What depends on use alone (stored data, logs, traffic) is named, not counted.
+At rest, each app has its minimum number of replicas all month, and they are idle. Under load, each has its maximum number of
+replicas all month, and all are busy. What depends on use alone (stored data, logs, traffic) is named, not counted.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ def _explanation(prices: Iterable[Price]) -> str:
     read = f"read from {days[0]} to {days[-1]}" if days else "of which none is needed here"
     return (
         f"An estimate for a month of {HOURS} hours by Azure's list prices in US dollars, {read}, without taxes and discounts. "
-        "At rest, each app has its least replicas, and they are idle. Under load, each has its most replicas, and all are busy."
+        "At rest, each app has its minimum number of replicas, and they are idle. Under load, each has its maximum number of "
+        "replicas, and all are busy."
     )
 
 

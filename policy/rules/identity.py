@@ -145,8 +145,8 @@ RULES = (
         name="role-needed",
         says="Only the roles that the project needs are assigned.",
         why="Owner or Contributor would also work, but allow everything else, too.",
-        fix="Assign Storage Blob Data Reader or Contributor, Storage Queue Data Contributor, Cognitive Services User, AcrPull, "
-        "or BlobAdder's own role.",
+        fix="Assign Storage Blob Data Reader or Contributor, Storage Queue Data Contributor, Key Vault Secrets User, "
+        "Cognitive Services User, AcrPull, or BlobAdder's own role.",
         types=(ROLE_ASSIGNMENT,),
         check=is_needed,
     ),
@@ -160,9 +160,10 @@ RULES = (
     ),
     Rule(
         name="role-least-scope",
-        says="A role is assigned on the container, the queue, the Vision account or the registry itself, not on its parent.",
+        says="A role is assigned on the container, the queue, the Vision account, the Key Vault or the registry itself, "
+        "not on its parent.",
         why="A role on the account, resource group or subscription also applies to everything else in it, now and later.",
-        fix="Set `scope` to the id of the container (the queue, the Vision account, the registry) itself.",
+        fix="Set `scope` to the id of the container (the queue, the Vision account, the Key Vault, the registry) itself.",
         types=(ROLE_ASSIGNMENT,),
         check=has_least_scope,
     ),

@@ -41,6 +41,7 @@ def test_the_steps_have_commands_from_login_to_call() -> None:
     assert firsts[:3] == ["az login", "make setup STACK=dev", "make up STACK=dev"]
     assert any(first.startswith("curl --fail") for first in firsts)
     assert "`make down STACK=dev`" in STEPS
+    assert "`pulumi stack rm dev --preserve-config`" in STEPS
 
 
 @pytest.mark.ci
@@ -54,7 +55,7 @@ def test_the_commands_of_the_page_work_in_order(tmp_path: Path) -> None:
     with AzureWorld(tmp_path / "azure") as world:
         dev = environment_in(folder, world)
         script = "\n".join(
-            ["set -euo pipefail", *command_blocks(STEPS), "make down STACK=dev", "pulumi stack rm --yes dev"]
+            ["set -euo pipefail", *command_blocks(STEPS), "make down STACK=dev", "pulumi stack rm --yes --preserve-config dev"]
         ).replace("<subscription>", world_subscription(world))
         done = subprocess.run(
             ["bash", "-c", script],
