@@ -31,7 +31,7 @@ POLICY = $(if $(LOCAL),,--policy-pack .vision/policy --policy-pack-config $(POLI
 
 # For commands that are for stacks in Azure alone: a mistyped name must not make a stack of its own.
 IN_AZURE = $(if $(wildcard $(STACK_FILE)),,echo "$(STACK_FILE) does not exist. Name a stack that has a file."; exit 1;) \
-	$(if $(LOCAL),echo "make $@ is for stacks in Azure; run: make up STACK=$(STACK)"; exit 1;)
+	$(if $(LOCAL),echo "make $@ is for stacks in Azure. Name one: make $@ STACK=dev"; exit 1;)
 
 # Image names are lower-case; repository names need not be.
 VERSION ?= dev

@@ -12,7 +12,7 @@ from tests.support.places import CHECKOUT
     ("stack", "says"),
     [
         ("a-mistyped-name", "stacks/Pulumi.a-mistyped-name.yaml does not exist. Name a stack that has a file."),
-        ("local", "is for stacks in Azure; run: make up STACK=local"),
+        ("local", "is for stacks in Azure. Name one: make "),
         ("dev", None),
     ],
 )
