@@ -73,6 +73,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         group_id, self.resource_group = self._group()
         self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
+        self._private = network if args.private_network else None
         observability = self._observability(preflight)
         storage = self._storage()
         vision = self._vision(preflight, storage)
@@ -80,12 +81,12 @@ class AzureWorkspace(pulumi.ComponentResource):
         identity = self._identity(preflight)
         database = self._database(network, preflight, identity.principal_id)
         names: list[pulumi.Resource] = []
-        if network is not None and args.private_network:
-            names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
+        if self._private is not None:
+            names.append(self._private.connect("blob", storage.account_id, "blob", BLOB_ZONE))
         if storage.queue is not None:
             names.append(self._grant(QueueContributor, "engine-scales", storage.queue.id, identity.principal_id))
-            if network is not None and args.private_network:
-                names.append(network.connect("queue", storage.account_id, "queue", QUEUE_ZONE, after=names[:1]))
+            if self._private is not None:
+                names.append(self._private.connect("queue", storage.account_id, "queue", QUEUE_ZONE, after=names[:1]))
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
         observability.alert(self._worker_name, args.alert_emails)
@@ -94,7 +95,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         if args.studio_labelling:
             self._adder(group_id, storage, identity.principal_id)
         if vision is not None:
-            names += self._connect_vision(vision, network, observability, identity.principal_id, database)
+            names += self._connect_vision(vision, observability, identity.principal_id, database)
         if args.container_registry is not None:
             names.append(self._grant(ImagePuller, "engine-pulls", args.container_registry.existing, identity.principal_id))
         engine = self._engine(network, names, observability, vision, storage, database, identity)
@@ -311,7 +312,6 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _connect_vision(
         self,
         vision: VisionAccount,
-        network: PrivateNetwork | None,
         observability: Observability,
         principal_id: pulumi.Output[str],
         database: EngineDatabase,
@@ -324,9 +324,9 @@ class AzureWorkspace(pulumi.ComponentResource):
         """
         calls = self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
         logs = observability.watch("vision", vision.account_id)
-        if network is None or not self._args.private_network:
+        if self._private is None:
             return []
-        return [network.connect("vision", vision.account_id, "account", VISION_ZONE, after=[calls, logs, database])]
+        return [self._private.connect("vision", vision.account_id, "account", VISION_ZONE, after=[calls, logs, database])]
 
     def _adder(self, group_id: pulumi.Output[str], storage: TrainingStorage, principal_id: pulumi.Output[str]) -> None:
         """The engine's right to add what people label.
@@ -385,8 +385,8 @@ class AzureWorkspace(pulumi.ComponentResource):
             worker_profile=self._args.engine.worker_profile,
             opts=self._child,
         )
-        if network is not None and self._args.private_network:
-            names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
+        if self._private is not None:
+            names_there = [*names_there, self._private.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
@@ -396,7 +396,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             **({} if database.grant else {"VISION_ENGINE_DATABASE_URL": database.url}),
             "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
         }
-        vault = self._vault(secrets, network, observability, identity)
+        vault = self._vault(secrets, observability, identity)
         if vault is not None:
             names_there = [*names_there, *vault.readable_after]
         engine = EngineApp(
@@ -440,7 +440,6 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _vault(
         self,
         secrets: Mapping[str, pulumi.Input[str]],
-        network: PrivateNetwork | None,
         observability: Observability,
         identity: EngineIdentity,
     ) -> KeyVault | None:
@@ -455,7 +454,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 tenant_id=self._client.tenant_id,
                 reader_id=identity.principal_id,
                 secrets=secrets,
-                network=network if self._args.private_network else None,
+                network=self._private,
                 purge_protection=self._args.purge_protection,
                 protect=self._args.protect,
             ),
