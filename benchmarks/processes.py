@@ -6,7 +6,6 @@ All run in this process's session, because priorities count only within a sessio
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -170,29 +169,52 @@ def stop_all(process: "subprocess.Popen[Any]", seconds: float) -> None:
 def asleep(pids: Sequence[int]) -> Iterator[Callable[[int], AbstractContextManager[None]]]:
     """These processes and those that they started do nothing (SIGSTOP), except within `awake(pid)`.
 
-    Even a server that nobody asks takes processor time, from the one that is measured.
+    Even a server that nobody asks takes processor time, from the one that is measured. Raises TimeoutError if one goes on.
     """
-
-    def send(pid: int, number: signal.Signals) -> None:
-        for process in _tree(pid):
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
 
     @contextmanager
     def awake(pid: int) -> Iterator[None]:
-        send(pid, signal.SIGCONT)
+        _resume(pid)
         try:
             yield
         finally:
-            send(pid, signal.SIGSTOP)
+            _suspend(pid)
 
     try:
         for pid in pids:
-            send(pid, signal.SIGSTOP)
+            _suspend(pid)
         yield awake
     finally:
         for pid in pids:
-            send(pid, signal.SIGCONT)
+            _resume(pid)
+
+
+def _suspend(pid: int) -> None:
+    """Stop a process and those that it started, and wait until they have: a signal is delivered later than it is sent."""
+    processes = _tree(pid)
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        while not _suspended(process):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"process {process.pid} was told to stop {STOP_SECONDS:.0f} s ago, and still runs")
+            time.sleep(0.001)
+
+
+def _suspended(process: psutil.Process) -> bool:
+    """Whether it takes no processor time: it has stopped or ended."""
+    try:
+        return process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE}
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _resume(pid: int) -> None:
+    for process in _tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 def resident_megabytes(pid: int) -> float:
