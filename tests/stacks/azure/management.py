@@ -158,6 +158,10 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
         raise Refused(400, "MissingApiVersionParameter", f"{call.method} {call.path} needs an api-version, and must be a GET.")
     if not is_within(call.path, f"/subscriptions/{directory.subscription_id}"):
         raise Refused(404, "SubscriptionNotFound", f"{call.path} is not in subscription {directory.subscription_id}.")
+    for namespace in directory.scenario.get("notRegistered") or ():
+        if f"/providers/{namespace}/".lower() in call.path.lower() and not _AUTHORIZATION.fullmatch(call.path):
+            message = f"The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found."
+            raise Refused(409, "MissingSubscriptionRegistration", message)
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)

@@ -20,6 +20,9 @@ from tests.stacks.azure.subscription import Subscription
 from tests.stacks.azure.written_state import CONTAINER, GROUP, IDENTITY, READER, State
 from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.capabilities import Found, NotOffered, check_capabilities
+from vision_customization.components.azure.deleted_vault import check_deleted_vault
+from vision_customization.components.azure.preflight import Caller, check_deleted_account
+from vision_customization.components.azure.resource_manager import NotRegistered
 
 pytestmark = pytest.mark.process
 
@@ -268,3 +271,22 @@ def test_a_caller_without_a_right_in_the_subscription_is_warned(
     caller("*", but=("Microsoft.DBforPostgreSQL/locations/*",))
     (warning,) = check("eastus", LARGE).warnings
     assert "not checked before the update: what 'eastus' offers for PostgreSQL (AuthorizationFailed: " in warning
+
+
+@pytest.mark.parametrize("namespace", ["CognitiveServices", "KeyVault", "DBforPostgreSQL"])
+def test_a_new_subscription_is_told_what_to_register(
+    check: Callable[..., Found], world: AzureWorld, credential: Credentials, namespace: str
+) -> None:
+    token = credential().get_token("https://management.azure.com/.default").token
+    asked: dict[str, Callable[[], object]] = {
+        "CognitiveServices": lambda: check_deleted_account(token, Caller(SUBSCRIPTION_ID, "me"), "eastus", "rg", "vision"),
+        "KeyVault": lambda: check_deleted_vault(token, SUBSCRIPTION_ID, "eastus", "vision"),
+        "DBforPostgreSQL": lambda: check("eastus", LARGE),
+    }
+    write_scenario(world.folder, {"notRegistered": [f"Microsoft.{namespace}"]})
+    try:
+        with pytest.raises(NotRegistered, match=rf"namespace 'Microsoft\.{namespace}'.* az provider register --wait") as told:
+            asked[namespace]()
+    finally:
+        write_scenario(world.folder, {"notRegistered": []})
+    assert f" {namespace}" in str(told.value).partition("for name in")[2]
