@@ -1,9 +1,9 @@
 """One request to Azure Resource Manager, as the deploying identity."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import CONFLICT
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
@@ -13,12 +13,6 @@ MANAGEMENT_ENDPOINT = "https://management.azure.com"
 
 TIMEOUT_SECONDS = 30
 
-NAMESPACES = (
-    *("App", "CognitiveServices", "DBforPostgreSQL", "Insights", "KeyVault", "ManagedIdentity", "Network"),
-    *("OperationalInsights", "Storage"),
-)
-"""The resource providers that a stack needs, each below `Microsoft.`."""
-
 
 class NoAnswer(VisionError):
     """Azure Resource Manager can't be reached."""
@@ -26,6 +20,16 @@ class NoAnswer(VisionError):
 
 class NotRegistered(NoAnswer):
     """The subscription is not registered for a resource provider, as a new one is for hardly any."""
+
+    @classmethod
+    def for_namespaces(cls, namespaces: Sequence[str]) -> Self:
+        """With the commands that register them."""
+        commands = "; ".join(f"az provider register --wait --namespace {namespace}" for namespace in namespaces)
+        return cls(
+            f"the subscription is not registered for the resource provider{'s' if len(namespaces) > 1 else ''} "
+            f"{', '.join(namespaces)}. Nothing was created. Somebody who may register them, such as a Contributor of the "
+            f"subscription, does so once: {commands}"
+        )
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,10 @@ class Answer:
 
 
 def get(token: str, path: str, api_version: str) -> Answer:
-    """GET the resource at `path`, like `/subscriptions/…`. Raises NotRegistered, or NoAnswer.
-
-    azure-native registers what it is going to create by itself, but only then
-    (`ARMAutoResourceProviderRegistrationPolicy` of azure-mgmt-core does the same, and says what Azure answers until then).
-    """
+    """GET the resource at `path`, like `/subscriptions/…`. Raises NotRegistered, or NoAnswer."""
     answer = ask("GET", token, path, api_version)
     if answer.is_unregistered:
-        raise NotRegistered(
-            f"the subscription is not ready for such resources ({answer.fault}). Nothing was created. Somebody who may register "
-            "resource providers in the subscription, like its Contributor, does so once: "
-            f"for name in {' '.join(NAMESPACES)}; do az provider register --wait --namespace Microsoft.$name; done"
-        )
+        raise NotRegistered.for_namespaces([path.rpartition("/providers/")[2].partition("/")[0]])
     return answer
 
 

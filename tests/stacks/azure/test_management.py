@@ -22,6 +22,7 @@ from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.capabilities import Found, NotOffered, check_capabilities
 from vision_customization.components.azure.deleted_vault import check_deleted_vault
 from vision_customization.components.azure.preflight import Caller, check_deleted_account
+from vision_customization.components.azure.registration import check_registered
 from vision_customization.components.azure.resource_manager import NotRegistered
 
 pytestmark = pytest.mark.process
@@ -273,20 +274,42 @@ def test_a_caller_without_a_right_in_the_subscription_is_warned(
     assert "not checked before the update: what 'eastus' offers for PostgreSQL (AuthorizationFailed: " in warning
 
 
-@pytest.mark.parametrize("namespace", ["CognitiveServices", "KeyVault", "DBforPostgreSQL"])
-def test_a_new_subscription_is_told_what_to_register(
-    check: Callable[..., Found], world: AzureWorld, credential: Credentials, namespace: str
+@pytest.fixture
+def token(credential: Credentials) -> str:
+    return credential().get_token("https://management.azure.com/.default").token
+
+
+@pytest.fixture
+def unregistered(world: AzureWorld) -> Iterator[list[str]]:
+    """Resource providers for which the subscription is not registered."""
+    namespaces = ["Microsoft.CognitiveServices", "Microsoft.KeyVault", "Microsoft.DBforPostgreSQL", "Microsoft.Insights"]
+    write_scenario(world.folder, {"notRegistered": namespaces})
+    yield namespaces
+    write_scenario(world.folder, {"notRegistered": []})
+
+
+def test_a_new_subscription_is_told_all_that_is_to_be_registered(token: str, unregistered: list[str]) -> None:
+    wanted = sorted([*unregistered, "Microsoft.Storage"])
+    with pytest.raises(NotRegistered) as told:
+        check_registered(token, SUBSCRIPTION_ID, wanted)
+    assert f"for the resource providers {', '.join(sorted(unregistered))}. Nothing was created" in str(told.value)
+    assert str(told.value).count("az provider register --wait --namespace Microsoft.") == len(unregistered)
+    assert check_registered(token, SUBSCRIPTION_ID, ["Microsoft.App", "Microsoft.Storage"]) == []
+
+
+@pytest.mark.usefixtures("unregistered")
+def test_whoever_may_not_ask_what_is_registered_is_told_by_what_does_not_answer(
+    check: Callable[..., Found], caller: Callable[..., None], token: str
 ) -> None:
-    token = credential().get_token("https://management.azure.com/.default").token
-    asked: dict[str, Callable[[], object]] = {
-        "CognitiveServices": lambda: check_deleted_account(token, Caller(SUBSCRIPTION_ID, "me"), "eastus", "rg", "vision"),
+    """Rights in one group alone do not allow to ask."""
+    caller("*", but=("Microsoft.Resources/subscriptions/providers/read",))
+    (warning,) = check_registered(token, SUBSCRIPTION_ID, ["Microsoft.KeyVault", "Microsoft.Storage"])
+    assert "whether the subscription is registered for Microsoft.KeyVault, Microsoft.Storage (AuthorizationFailed: " in warning
+    me = Caller(SUBSCRIPTION_ID, "me")
+    for namespace, ask in {
+        "CognitiveServices": lambda: check_deleted_account(token, me, "eastus", "rg", "vision"),
         "KeyVault": lambda: check_deleted_vault(token, SUBSCRIPTION_ID, "eastus", "vision"),
         "DBforPostgreSQL": lambda: check("eastus", LARGE),
-    }
-    write_scenario(world.folder, {"notRegistered": [f"Microsoft.{namespace}"]})
-    try:
-        with pytest.raises(NotRegistered, match=rf"namespace 'Microsoft\.{namespace}'.* az provider register --wait") as told:
-            asked[namespace]()
-    finally:
-        write_scenario(world.folder, {"notRegistered": []})
-    assert f" {namespace}" in str(told.value).partition("for name in")[2]
+    }.items():
+        with pytest.raises(NotRegistered, match=rf"for the resource provider Microsoft\.{namespace}\. Nothing was created"):
+            ask()
