@@ -147,8 +147,7 @@ class Smoke:
         return f"{len(made.resources)} resources are gone"
 
     def _purged(self, made: Made, manager: Manager) -> str:
-        count = len(purge(made, manager))
-        return f"{count} deleted Vision account{'' if count == 1 else 's'} purged"
+        return f"purged: {', '.join(deleted.name for deleted in purge(made, manager)) or 'nothing'}"
 
     def _step(self, name: str, action: Callable[[], str | None]) -> None:
         """Run a step, and note what it took and what it says."""

@@ -66,7 +66,7 @@ def get(token: str, path: str, api_version: str) -> Answer:
 
 
 def ask(method: str, token: str, path: str, api_version: str) -> Answer:
-    """GET or DELETE the resource at `path`, like `/subscriptions/…`. Raises NoAnswer."""
+    """GET, DELETE or (without a body) POST to `path`, like `/subscriptions/…`. Raises NoAnswer."""
     import requests
 
     try:

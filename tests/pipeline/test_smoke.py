@@ -112,7 +112,7 @@ def test_all_steps_in_order_and_nothing_is_left(play: Play, capsys: pytest.Captu
     assert "textile accuracyTop1 0.950" in said
     assert "textile: good" in said
     assert "3 resources are gone" in said
-    assert "1 deleted Vision account purged" in said
+    assert "purged: vision-dev" in said
     assert "smoke: passed for stack dev" in said
     assert "a-key" not in said
 
@@ -217,5 +217,5 @@ def test_what_a_failed_destroy_leaves_is_named_at_once(
     assert play(manager, **{ending: "destroy"}) == (status, [*USE, *REMOVE])
     captured = capsys.readouterr()
     assert f"these are still there: {GROUP}, {STORAGE}. Delete them by hand" in captured.err
-    assert "1 deleted Vision account purged" in captured.out
+    assert "purged: vision-dev" in captured.out
     assert manager.there == {GROUP, STORAGE}
