@@ -347,6 +347,11 @@ SUBNETS = {"network": {"existing": {"appsSubnet": f"{SUBNET}apps", "databaseSubn
         (REGISTRY, "containerRegistry needs registry, its login server"),
         ({"addressPrefix": "10.9.0.0/23"} | SUBNETS, "addressPrefix needs a subnet that the stack makes"),
         (
+            {"network": {"existing": {"appsSubnet": f"{SUBNET}apps"}}},
+            "network.existing names a network, in which the stack makes",
+        ),
+        ({"privateNetwork": True} | SUBNETS, "network.existing names a network, in which the stack makes"),
+        (
             {"resourceGroup": {"existing": "theirs"}, "names": {"resourceGroup": "ours"}},
             "names.resourceGroup needs a resource that the stack makes with these settings. Remove it",
         ),
