@@ -313,7 +313,6 @@ class AzureSettings(Settings):
             "worker": not is_job,
             "worker_job": is_job,
             "database_administrator": self.database.login == "entra",
-            "network": self.network.existing.virtual_network is None and self._subnets_given == {None},
             "key_vault": self.key_vault,
         }.items():
             resource = "a resource that the stack makes with these settings. Remove it"
