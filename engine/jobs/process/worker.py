@@ -78,8 +78,9 @@ class Worker:
     """A worker in this process. A process can have one at a time, because it can run DBOS only once.
 
     `extractor` is by default opened with the pretrained networks. `pauses_seconds` are the pauses between the attempts of a
-    step. `detector` answers product recognition runs; by default it uses the trained models. `thumbnails` says whether to store thumbnails of the images that
-    jobs decode, for the Studio. `once`: take one job in all, and pieces of any job until it has ended.
+    step. `detector` answers product recognition runs; by default it uses the trained models. `thumbnails` says whether to store
+    thumbnails of the images that jobs decode, for the Studio. `once`: take one job in all, and pieces of any job until it has
+    ended.
     """
 
     def __init__(
