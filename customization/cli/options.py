@@ -36,3 +36,19 @@ def timeout_option(work: str) -> Callable[[Command], Command]:
         metavar="SECONDS",
         help=f"Stop waiting after SECONDS; the {work} continues.",
     )
+
+
+def account_key_option(text: str) -> Callable[[Command], Command]:
+    """`--account-key`, or a variable, since other users of a machine can read a command line. `text` says what it is for."""
+    return click.option("--account-key", envvar="VISION_STORAGE_KEY", show_envvar=True, metavar="KEY", help=text)
+
+
+def sas_days_option(read: str) -> Callable[[Command], Command]:
+    """`--sas-days`. `read` is what the service reads with the token, such as `a registered copy with`."""
+    return click.option(
+        "--sas-days",
+        type=click.IntRange(1),
+        default=365,
+        show_default=True,
+        help=f"Lifetime in days of the SAS token the service reads {read} (only with --account-key).",
+    )

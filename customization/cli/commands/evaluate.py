@@ -19,9 +19,9 @@ from vision_customization.customization.cli.gate_argument import Requirement
 from vision_customization.customization.cli.options import timeout_option
 from vision_customization.customization.cli.outcomes import (
     REPORT_PICTURES,
-    account_key_option,
     evaluation_report,
     images_option,
+    picture_key_option,
     print_confusion,
     print_wrong,
     threshold_numbers,
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     help="Write a page with metrics, curves, the confusion matrix and the worst pictures (24, or as many as --wrong says).",
 )
 @images_option
-@account_key_option
+@picture_key_option
 @service_options
 @json_option
 def evaluate(
