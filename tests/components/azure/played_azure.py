@@ -34,16 +34,21 @@ LOOKED_UP: dict[str, dict[str, Any]] = {
 
 
 class Azure(mocks.Mocks):
-    """Answers with the inputs; `made` are types, names and inputs; `dependencies` names by type and name."""
+    """Answers with the inputs; `made` are types, names and inputs.
+
+    By type and name, `dependencies` are names of resources, and `ignored` the properties of which a change is ignored.
+    """
 
     def __init__(self) -> None:
         self.made: list[tuple[str, str, dict[str, Any]]] = []
         self.restores = False
+        self.storage_gb = 32
         self.dependencies: dict[str, set[str]] = {}
+        self.ignored: dict[str, set[str]] = {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.made.append((args.typ.removeprefix("azure-native:"), args.name, args.inputs))
-        outputs = {"name": args.name, **args.inputs, **OUTPUTS, "restores": self.restores}
+        outputs = {"name": args.name, **args.inputs, **OUTPUTS, "restores": self.restores, "storage_gb": self.storage_gb}
         if secret := args.inputs.get("secretName"):
             outputs["properties"] = {"secretUriWithVersion": f"https://vault.example/{secret}/1"}
         return f"{args.name}-id", outputs
@@ -56,11 +61,13 @@ class Azure(mocks.Mocks):
         return next(inputs for made, called, inputs in self.made if made == resource_type and name in (None, called))
 
     def note_dependencies(self, patch: pytest.MonkeyPatch) -> None:
-        """Fill in `dependencies` from now on."""
+        """Fill in `dependencies` and `ignored` from now on."""
         register = mocks.MockMonitor.RegisterResource
 
         def noting(monitor: mocks.MockMonitor, request: Any) -> Any:  # noqa: ANN401 - a message
             self.dependencies[f"{request.type} {request.name}"] = {urn.rpartition("::")[2] for urn in request.dependencies}
+            if request.ignoreChanges:
+                self.ignored[f"{request.type} {request.name}"] = set(request.ignoreChanges)
             return register(monitor, request)
 
         patch.setattr(mocks.MockMonitor, "RegisterResource", noting)

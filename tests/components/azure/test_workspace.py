@@ -9,8 +9,9 @@ import pytest
 
 from tests.components.azure.played_azure import SUBSCRIPTION, Azure
 from tests.components.azure.played_engine import playing
-from vision_customization.components.azure.args import AzureArgs, EngineSize
+from vision_customization.components.azure.args import AzureArgs, DatabaseSize, EngineSize
 from vision_customization.components.azure.existing import Existing
+from vision_customization.components.azure.preflight import MAKE_GROUP
 from vision_customization.components.azure.workspace import AzureWorkspace
 
 PLATFORM = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/platform/providers"
@@ -69,6 +70,38 @@ def test_a_stack_has_names_of_its_own_in_a_group_of_somebody_else(azure: Azure) 
     assert azure.inputs("network:PrivateEndpoint", "vision-net-blob")["privateEndpointName"] == "contoso-net-blob"
     zone = azure.inputs("privatedns:PrivateZone", "vision-net-database")["privateZoneName"]
     assert zone == "contoso-net.private.postgres.database.azure.com"
+
+
+def test_a_group_of_somebody_else_is_asked_about_by_its_name(azure: Azure) -> None:
+    """And no right is asked for to make one, nor in the subscription."""
+    declare(resource_group=Existing("contoso-rg"))
+    preflight = azure.inputs("pulumi-python:dynamic/vision:Preflight")
+    assert (preflight["resource_group"], preflight["existing_group"]) == ("contoso-rg", True)
+    assert MAKE_GROUP not in preflight["actions"]
+    for id_ in (preflight["container_id"], preflight["server_id"]):
+        assert id_.startswith(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/contoso-rg/")
+
+
+def test_the_region_is_free_and_the_vision_accounts_one_of_three(azure: Azure) -> None:
+    declare(location="swedencentral", private_network=True, key_vault=True)
+    places = {name: inputs["location"] for _, name, inputs in azure.made if inputs.get("location") not in (None, "global")}
+    assert places.pop("vision-vision") == "eastus"
+    assert set(places.values()) == {"swedencentral"}
+    assert {"vision-database", "vision-storage", "vision-engine-api"} <= set(places)
+    preflight = azure.inputs("pulumi-python:dynamic/vision:Preflight")
+    assert (preflight["database_location"], preflight["vision_location"]) == ("swedencentral", "eastus")
+
+
+def test_what_azure_changes_of_the_database_stays_and_nothing_else_is_ignored(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is ignored stays in each later request: the zones that a failover swaps, but never a restore that was done."""
+    azure.note_dependencies(monkeypatch)
+    azure.storage_gb = 256
+    declare(database=DatabaseSize(storage_gb=64), restore=True, private_network=True, key_vault=True)
+    assert azure.inputs("dbforpostgresql:Server")["storage"]["storageSizeGB"] == 256
+    zones = {"availabilityZone", "highAvailability.standbyAvailabilityZone"}
+    assert azure.ignored == {"azure-native:dbforpostgresql:Server vision-database": zones | {"administratorLogin"}}
 
 
 def exports(**args: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -303,6 +303,15 @@ def test_a_resource_that_says_nothing_is_left_in_time() -> None:
     assert "cannot be reached" in refusal(VisionResource(url, SecretStr("TOPSECRET"), api_version=VERSION))
 
 
+def test_the_version_is_that_of_the_settings(azure: Site) -> None:
+    settings = Settings(vision_endpoint=azure.url, vision_key=SecretStr("TOPSECRET"), vision_api_version="2025-01-01")
+    resource = VisionResource.open(settings)
+    assert resource is not None
+    with resource:
+        assert resource.analyze({**QUERY, "api-version": "2023-04-01-preview"}, None, b"image").status == 200
+    assert azure.requests[0][0].endswith("&api-version=2025-01-01")
+
+
 def test_the_settings_name_it() -> None:
     assert VisionResource.open(Settings()) is None
     resource = VisionResource.open(Settings(vision_endpoint="https://V.cognitiveservices.azure.com/computervision/"))
