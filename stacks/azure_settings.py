@@ -82,7 +82,7 @@ def _mode(value: object) -> object:
         former = "ZoneRedundant" if value else "Disabled"
         raise ValueError(  # noqa: TRY004 - pydantic turns a ValueError into the error of this key
             f"must be Disabled, SameZone or ZoneRedundant, not {str(value).lower()}, which was {former}. "
-            "Not every region offers each mode (docs/azure.md)"
+            "Not every region offers each mode (docs/azure-database.md)"
         )
     return value
 
