@@ -158,7 +158,7 @@ github-release: release-notes ## Publish the release of TAG on GitHub, with the 
 # Each process of a test run collects all tests, which takes seconds more where no byte code may be kept.
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 # Workers run at the lowest priority, so their tests run alone, afterwards.
-PARALLEL = --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL = --numprocesses auto --dist loadfile --no-loadscope-reorder
 # pytest exits with 5 if no test was selected.
 OR_NONE = [ $$? = 5 ]
 

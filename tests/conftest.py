@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.postgresql import NOT_INSTALLED, PostgreSQL, binaries, running_postgresql
@@ -25,6 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
         heed_interrupts()
         for name in OF_MAKE:
             os.environ.pop(name, None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, since tests of stacks wait a third of their time; at most 4, for their memory."""
+    return min(4, (psutil.cpu_count() or 1) + 1)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
