@@ -33,13 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=(*KINDS, "cost", "smoke", "comment", "issue-open", "issue-close"))
     parser.add_argument("--stack", type=stack_name, default="local")
     parser.add_argument("--pull-request", type=int, help="number of the pull request to comment on")
-    parser.add_argument("--keep", action="store_true", help="smoke: do not destroy anything in the end")
+    ending = parser.add_mutually_exclusive_group()
+    ending.add_argument("--keep", action="store_true", help="smoke: do not destroy anything in the end")
+    ending.add_argument("--clean", action="store_true", help="smoke: only destroy what a run left that was cut off")
     options, rest = parser.parse_known_args(arguments)
     places = find_places()
     if options.command in KINDS:
         return run(options.command, options.stack, places, rest)
     if options.command == "smoke":
-        return smoke(options.stack, places, rest, keep=options.keep)
+        return smoke(options.stack, places, rest, keep=options.keep, clean=options.clean)
     if rest:
         parser.error(f"unknown: {' '.join(rest)}")
     if options.command == "cost":
@@ -69,13 +71,14 @@ def cost(stack: str, checkout: Path) -> int:
     return 0
 
 
-def smoke(stack: str, places: Places, options: Sequence[str], *, keep: bool) -> int:
-    """Bring a stack up in Azure, use it, and take it down; returns the exit status."""
+def smoke(stack: str, places: Places, options: Sequence[str], *, keep: bool, clean: bool) -> int:
+    """Bring a stack up in Azure, use it, and take it down, or only the last; returns the exit status."""
     from pipeline.leftovers import ResourceManager
     from pipeline.smoke import Smoke
     from vision_customization.common.deploying_identity import deploying_credential
 
-    return Smoke(places, stack, lambda: ResourceManager(deploying_credential()), options, keep).run()
+    test = Smoke(places, stack, lambda: ResourceManager(deploying_credential()), options, keep)
+    return test.clean() if clean else test.run()
 
 
 def _publish(command: str, kind: str, stack: str, pull_request: int | None, file: Path) -> str:

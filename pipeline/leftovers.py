@@ -7,17 +7,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vision_customization.components.azure.place import region_name
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, Answer, ask
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 GROUPS_VERSION = "2021-04-01"
-ACCOUNTS_VERSION = "2023-05-01"
 
 
 class AzureRefused(Exception):
     """Azure Resource Manager did not answer as expected. The message says what was asked, and what it said."""
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """Where Azure keeps what was deleted, and its name with it; asked about in an API version.
+
+    `method` and `action` (below `path`) purge it.
+    """
+
+    path: str
+    version: str
+    method: str
+    action: str = ""
+
+    @property
+    def name(self) -> str:
+        return _name(self.path)
 
 
 @dataclass(frozen=True)
@@ -27,12 +44,12 @@ class Made:
     Attributes:
         groups: its resource groups.
         resources: everything → the API version in which Azure answers about it; empty if the state does not say it.
-        purgeable: where its deleted accounts wait.
+        kept: what Azure keeps of it for a while after a destroy: its Vision account and its Key Vault.
     """
 
     groups: tuple[str, ...]
     resources: Mapping[str, str]
-    purgeable: tuple[str, ...]
+    kept: tuple[Deleted, ...]
 
 
 class Manager(Protocol):
@@ -40,7 +57,7 @@ class Manager(Protocol):
 
     def get(self, path: str, version: str) -> Mapping[str, Any] | None: ...
 
-    def delete(self, path: str, version: str) -> None: ...
+    def send(self, method: str, path: str, version: str) -> None: ...
 
 
 def made_by(exported: Mapping[str, Any]) -> Made:
@@ -56,10 +73,13 @@ def made_by(exported: Mapping[str, Any]) -> Made:
     def of_type(kind: str) -> list[str]:
         return [id_ for id_, resource in ids.items() if resource["type"] == f"azure-native:{kind}"]
 
+    def kept(kind: str, where: Callable[[str, str], Deleted]) -> list[Deleted]:
+        return [where(id_, region_name(str(outputs[id_].get("location", "")))) for id_ in of_type(kind)]
+
     return Made(
         tuple(of_type("resources:ResourceGroup")),
         {id_: str(outputs[id_].get("azureApiVersion", "")) for id_ in ids},
-        tuple(_deleted_account(id_, str(outputs[id_].get("location", ""))) for id_ in of_type("cognitiveservices:Account")),
+        (*kept("cognitiveservices:Account", _deleted_account), *kept("keyvault:Vault", _deleted_vault)),
     )
 
 
@@ -85,34 +105,47 @@ def wait_until_gone(
 
 def purge(
     made: Made, manager: Manager, *, timeout_seconds: float = 300, sleep: Callable[[float], None] = time.sleep
-) -> list[str]:
-    """Purge the deleted accounts, which would block their names for 48 hours; returns their ids.
+) -> list[Deleted]:
+    """Purge what Azure keeps, which would block names: an account for 48 hours, a vault for 90 days. Returns what is purged.
 
     Raises:
-        AzureRefused: one is still there after that time.
+        AzureRefused: one is still there after that time, or has purge protection.
     """
     purged = []
-    for path in made.purgeable:
-        if manager.get(path, ACCOUNTS_VERSION) is None:
+    for deleted in made.kept:
+        found = manager.get(deleted.path, deleted.version)
+        if found is None:
             continue
-        manager.delete(path, ACCOUNTS_VERSION)
+        if (found.get("properties") or {}).get("purgeProtectionEnabled"):
+            raise AzureRefused(
+                f"the deleted Key Vault {deleted.name} has purge protection, so its name stays blocked. Give the next run "
+                "another one as azure.names.keyVault, or a stack without azure.purgeProtection"
+            )
+        manager.send(deleted.method, f"{deleted.path}{deleted.action}", deleted.version)
         ends = time.monotonic() + timeout_seconds
-        while manager.get(path, ACCOUNTS_VERSION) is not None:
+        while manager.get(deleted.path, deleted.version) is not None:
             if time.monotonic() >= ends:
-                raise AzureRefused(f"{path} is still there {timeout_seconds:.0f} s after it was purged")
+                raise AzureRefused(f"{deleted.path} is still there {timeout_seconds:.0f} s after it was purged")
             sleep(5)
-        purged.append(path)
+        purged.append(deleted)
     return purged
 
 
-def _deleted_account(account: str, location: str) -> str:
-    """Where a deleted account waits: cognitiveservices, DeletedAccounts_Get (azure-rest-api-specs, stable/2023-05-01)."""
+def _deleted_account(account: str, region: str) -> Deleted:
+    """cognitiveservices, DeletedAccounts_Get and _Purge (azure-rest-api-specs, stable/2023-05-01)."""
     subscription, _, rest = account.partition("/resourceGroups/")
-    group, name = rest.split("/", 1)[0], account.rsplit("/", 1)[-1]
-    region = location.replace(" ", "").lower()
-    return (
-        f"{subscription}/providers/Microsoft.CognitiveServices/locations/{region}/resourceGroups/{group}/deletedAccounts/{name}"
-    )
+    place = f"{subscription}/providers/Microsoft.CognitiveServices/locations/{region}/resourceGroups/{rest.partition('/')[0]}"
+    return Deleted(f"{place}/deletedAccounts/{_name(account)}", "2023-05-01", "DELETE")
+
+
+def _deleted_vault(vault: str, region: str) -> Deleted:
+    """keyvault, Vaults_GetDeleted and _PurgeDeleted (azure-rest-api-specs, stable/2023-07-01)."""
+    place = f"{vault.partition('/resourceGroups/')[0]}/providers/Microsoft.KeyVault/locations/{region}"
+    return Deleted(f"{place}/deletedVaults/{_name(vault)}", "2023-07-01", "POST", "/purge")
+
+
+def _name(resource_id: str) -> str:
+    return resource_id.rpartition("/")[2]
 
 
 class ResourceManager:
@@ -125,8 +158,8 @@ class ResourceManager:
         answer = self._send("GET", path, version)
         return None if answer.status == 404 else answer.document
 
-    def delete(self, path: str, version: str) -> None:
-        self._send("DELETE", path, version)
+    def send(self, method: str, path: str, version: str) -> None:
+        self._send(method, path, version)
 
     def _send(self, method: str, path: str, version: str) -> Answer:
         """Also accepts 404, since what is asked for may be gone."""

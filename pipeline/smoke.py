@@ -1,7 +1,7 @@
 """`make smoke`: brings a stack up in Azure, uses it, takes it down, and looks for what is left. Says what each step took.
 
 It destroys what it made, also after a failure and after Ctrl-C; with `--keep` it leaves everything. It begins with nothing: a
-stack that has resources is refused, since the end would destroy them.
+stack that has resources is refused, since the end would destroy them. `--clean` only takes down what an earlier run left.
 """
 
 from __future__ import annotations
@@ -51,16 +51,23 @@ class Smoke:
 
     def run(self) -> int:
         """Returns 0, 1 after a failure, or 130 after Ctrl-C."""
-        try:
-            self._refuse_what_is_there()
-        except SmokeFailed as error:
-            print(f"smoke: {error}", file=sys.stderr)
-            return 1
+        if status := self._guarded(self._refuse_what_is_there):
+            return status
         status = self._guarded(self._use)
         if self.keep:
             say(f"smoke: kept, as you asked. Take it down with `make down STACK={self.stack}`")
         else:
             status = self._guarded(self._remove) or status
+        self._report(status)
+        return status
+
+    def clean(self) -> int:
+        """Take down what a run left that was cut off, and the lock that it held. Returns as `run` does."""
+        if status := self._guarded(self._refuse_this_machine):
+            return status
+        # Without a lock some backends say that there is nothing to cancel. A lock that stays makes `destroy` fail.
+        self._guarded(lambda: self._step("unlock", lambda: self._pulumi("cancel", "--yes")))
+        status = self._guarded(self._remove)
         self._report(status)
         return status
 
@@ -85,12 +92,15 @@ class Smoke:
         purged = self._guarded(lambda: self._step("purge", lambda: self._purged(made, manager)))
         return max(destroyed, gone, purged)
 
-    def _refuse_what_is_there(self) -> None:
+    def _refuse_this_machine(self) -> None:
         if is_local(self.places, self.stack):
             raise SmokeFailed(
                 f"the stack {self.stack} runs on this machine, and a smoke test is for Azure. Name a stack whose platform is "
                 "azure: make smoke STACK=smoke"
             )
+
+    def _refuse_what_is_there(self) -> None:
+        self._refuse_this_machine()
         resources = (self._exported().get("deployment") or {}).get("resources") or []
         there = [
             each
@@ -100,7 +110,8 @@ class Smoke:
         if there:
             raise SmokeFailed(
                 f"the stack {self.stack} has {len(there)} resources, which the end of this run would destroy. Use a "
-                f"stack that is not deployed, or take it down first: make down STACK={self.stack}"
+                f"stack that is not deployed, or take it down first: make down STACK={self.stack}. If a smoke test left them "
+                f"that was cut off: make smoke STACK={self.stack} CLEAN=1"
             )
 
     def _trained(self, outputs: Mapping[str, Any]) -> str:
@@ -136,8 +147,7 @@ class Smoke:
         return f"{len(made.resources)} resources are gone"
 
     def _purged(self, made: Made, manager: Manager) -> str:
-        count = len(purge(made, manager))
-        return f"{count} deleted Vision account{'' if count == 1 else 's'} purged"
+        return f"purged: {', '.join(deleted.name for deleted in purge(made, manager)) or 'nothing'}"
 
     def _step(self, name: str, action: Callable[[], str | None]) -> None:
         """Run a step, and note what it took and what it says."""

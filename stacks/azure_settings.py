@@ -1,6 +1,7 @@
 """The schema of a stack's key `azure`: the settings of an environment in Azure."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -274,11 +275,65 @@ class AzureSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _a_vault_is_protected(self) -> Self:
-        if self.purge_protection and not self.key_vault:
-            raise ValueError("purgeProtection needs keyVault: true, since it protects the vault")
-        if self.network.existing.vault_zone and not self.key_vault:
-            raise ValueError("network.existing.vaultZone needs keyVault: true, since only a vault has a name in it")
+    def _each_setting_has_an_effect(self) -> Self:
+        for name, is_given, need, is_met in self._needs():
+            if is_given and not is_met:
+                raise ValueError(f"{name} needs {need}")
+        return self
+
+    def _needs(self) -> Iterator[tuple[str, bool, str, bool]]:
+        """Settings that do nothing without another: the name, whether it is given, what it needs, and whether that is so.
+
+        Zones are not among them: a platform team gives all of its zones, and may have more than the stack has names for.
+        """
+        yield "purgeProtection", self.purge_protection, "keyVault: true, since it protects the vault", self.key_vault
+        account, has_account = "vision: account. Remove it, since there is no Vision account", self.vision == "account"
+        yield "visionLocation", bool(self.vision_location), account, has_account
+        yield "imageHosts", bool(self.image_hosts), account, has_account
+        yield "restore", self.restore, account, has_account
+        yield "studioLabelling", self.studio_labelling, "studio: true, since people label in the Studio", self.studio
+        yield "studioClientId", bool(self.studio_client_id), "studio: true, since people sign in to the Studio", self.studio
+        hours, is_job = "workers: job, since only an execution ends", self.engine.workers == "job"
+        yield "engine.workerTimeoutHours", "worker_timeout_hours" in self.engine.model_fields_set, hours, is_job
+        days, makes_logs = (
+            "a workspace of the stack's own. Remove it, and set it on the existing one",
+            self.log_workspace is None,
+        )
+        yield "logRetentionDays", "log_retention_days" in self.model_fields_set, days, makes_logs
+        pulls = "registry, its login server, like contoso.azurecr.io"
+        yield "containerRegistry", self.container_registry is not None, pulls, self.registry is not None
+        given = self.network.existing
+        subnets = {given.apps_subnet, given.database_subnet, *([given.endpoints_subnet] if self.private_network else [])}
+        lays_out = "a subnet that the stack makes, but all of them are there already"
+        yield "addressPrefix", "address_prefix" in self.model_fields_set, lays_out, None in subnets
+        for name, is_made in {
+            "resource_group": self.resource_group is None,
+            "identity": self.identity is None,
+            "log_workspace": makes_logs,
+            "vision_account": has_account,
+            "subdomain": has_account,
+            "worker": not is_job,
+            "worker_job": is_job,
+            "database_administrator": self.database.login == "entra",
+            "network": given.virtual_network is None and subnets == {None},
+            "key_vault": self.key_vault,
+        }.items():
+            resource = "a resource that the stack makes with these settings. Remove it"
+            yield f"names.{to_camel(name)}", getattr(self.names, name) is not None, resource, is_made
+
+    @model_validator(mode="after")
+    def _the_image_is_in_the_registry(self) -> Self:
+        if self.registry is None:
+            return self
+        if not self.image.startswith(f"{self.registry}/"):
+            raise ValueError(f"registry is {self.registry}, and image is elsewhere. Remove registry, or name an image in it")
+        if self.container_registry is not None:
+            # The login server of a registry `contoso` is contoso.azurecr.io, or contoso-<hash>.azurecr.io.
+            name = self.container_registry.existing.rstrip("/").rpartition("/")[2].lower()
+            if not self.registry.lower().startswith((f"{name}.", f"{name}-")):
+                raise ValueError(
+                    f"containerRegistry is the registry {name}, and registry is {self.registry}. Name the same one"
+                )
         return self
 
     @model_validator(mode="after")
@@ -286,6 +341,11 @@ class AzureSettings(Settings):
         for name, needs in (("protect", self.protect), ("monthlyBudget", self.monthly_budget is not None)):
             if needs and not self.alert_emails:
                 raise ValueError(f"{name} needs alertEmails: the addresses of those who look after the stack")
+        for index, address in enumerate(self.alert_emails):
+            if not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+                raise ValueError(f"alertEmails[{index}] is not an address like operations@example.org")
+            if address.lower() in map(str.lower, self.alert_emails[:index]):
+                raise ValueError(f"alertEmails[{index}] is there twice; Azure refuses that. Remove it")
         return self
 
     @model_validator(mode="after")
@@ -296,30 +356,10 @@ class AzureSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _only_an_account_has_settings(self) -> Self:
-        given = {
-            "visionLocation": self.vision_location,
-            "imageHosts": self.image_hosts,
-            "restore": self.restore,
-            "network.existing.visionZone": self.network.existing.vision_zone,
-        }
-        if self.vision == "none" and (name := next((name for name, value in given.items() if value), None)):
-            raise ValueError(f"{name} needs vision: account. Remove it, since there is no Vision account")
-        return self
-
-    @model_validator(mode="after")
     def _existing_resources_have_their_types(self) -> Self:
         for name, arm_type in TYPES.items():
             if (found := getattr(self, name)) is not None:
                 ArmId.of(f"{to_camel(name)}.existing", found.existing, arm_type)
-        if self.container_registry is not None and self.registry is None:
-            raise ValueError("containerRegistry needs registry, its login server, like contoso.azurecr.io")
-        return self
-
-    @model_validator(mode="after")
-    def _people_label_in_the_studio(self) -> Self:
-        if self.studio_labelling and not self.studio:
-            raise ValueError("studioLabelling needs studio: true, since people label in the Studio")
         return self
 
     @field_validator("address_prefix")

@@ -173,8 +173,7 @@ def _faults(answer: Answer, location: str, size: "DatabaseSize", server: Server 
     if answer.status != OK or not offers:
         what = answer.fault if answer.status != OK else "an empty list"
         yield (
-            f"location '{location}': asked what it offers there for PostgreSQL, Azure answered {what}. Check the region's "
-            "name, and run `az provider register --namespace Microsoft.DBforPostgreSQL` once for the subscription"
+            f"location '{location}': asked what it offers there for PostgreSQL, Azure answered {what}. Check the region's name"
         )
         return
     yield from not_offered(offers[0], location, size, server)

@@ -151,7 +151,7 @@ class EngineApp(pulumi.ComponentResource):
             termination_grace_period_seconds=120,
             volumes=[_volume()],
         )
-        profile = self._worker_profile()
+        profile = profile_name(size.worker_profile)
         return self._app("worker", self._args.worker_name, self._configuration(None), template, profile=profile, after=[api])
 
     def _worker_rule(self) -> app.ScaleRuleArgs:
@@ -183,7 +183,7 @@ class EngineApp(pulumi.ComponentResource):
             resource_group_name=args.place.resource_group_name,
             environment_id=args.environment_id,
             location=args.place.location,
-            workload_profile_name=self._worker_profile(),
+            workload_profile_name=profile_name(size.worker_profile),
             identity=self._identity(),
             configuration=app.JobConfigurationArgs(
                 trigger_type=app.TriggerType.EVENT,
@@ -214,11 +214,6 @@ class EngineApp(pulumi.ComponentResource):
         cpu, memory_gib = (gpu.cpu, gpu.memory_gib) if gpu else (size.worker_cpu, size.worker_memory_gib)
         return self._container("worker", ["worker", *arguments], self._args.settings, cpu, memory_gib, probes)
 
-    def _worker_profile(self) -> str | None:
-        """None leaves the choice to Azure, which takes Consumption."""
-        profile = self._args.size.worker_profile
-        return None if profile == CONSUMPTION else profile_name(profile)
-
     def _app(
         self,
         what: str,
@@ -226,10 +221,13 @@ class EngineApp(pulumi.ComponentResource):
         configuration: app.ConfigurationArgs,
         template: app.TemplateArgs,
         *,
-        profile: str | None = None,
+        profile: str = CONSUMPTION,
         grant: DatabaseGrant | None = None,
         after: Sequence[pulumi.Resource] = (),
     ) -> app.ContainerApp:
+        """`profile` is named even if it is Azure's own choice: without a name, Azure has refused more than 2 cores
+        (https://github.com/microsoft/azure-container-apps/issues/1075).
+        """
         args = self._args
         return app.ContainerApp(
             f"{self._name}-{what}",

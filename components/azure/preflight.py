@@ -1,4 +1,4 @@
-"""Checks before anything is created: may the caller do it, does a deleted Vision account block a name, is the database offered?
+"""Checks before anything is created: may the caller do it, is the subscription ready, is a name free, is the database offered?
 
 It reads with azure-mgmt-authorization as the deploying identity, also in a preview, and changes nothing.
 """
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.capabilities import check_capabilities
 from vision_customization.components.azure.deleted_vault import check_deleted_vault
+from vision_customization.components.azure.registration import check_registered, namespaces_of
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 from vision_customization.components.azure.subnet_check import check_subnet
@@ -370,6 +371,7 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
         AccountDeleted: the account's name is blocked, and `restore` is not set.
         VaultDeleted: the vault's name is blocked.
         SubnetNotUsable: a given subnet does not fit.
+        NotRegistered: the subscription is not registered for what the program needs.
         NotOffered: the region does not offer the database.
         NoAnswer: Azure can't be reached.
     """
@@ -383,6 +385,7 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
             if wanted.assigns_deployer:
                 check_assigned_by_hand(client, caller, wanted.container_id)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
+        warnings += check_registered(token, caller.subscription_id, namespaces_of(wanted.actions))
         asked = [check_subnet(token, use.subnet, use.resource_id) for use in wanted.uses if use.subnet]
         warnings += [warning for warning in asked if warning]
         deleted: bool | None = False

@@ -1,8 +1,9 @@
 """One request to Azure Resource Manager, as the deploying identity."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from http.client import CONFLICT
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
@@ -17,6 +18,20 @@ class NoAnswer(VisionError):
     """Azure Resource Manager can't be reached."""
 
 
+class NotRegistered(NoAnswer):
+    """The subscription is not registered for a resource provider, as a new one is for hardly any."""
+
+    @classmethod
+    def for_namespaces(cls, namespaces: Sequence[str]) -> Self:
+        """With the commands that register them."""
+        commands = "; ".join(f"az provider register --wait --namespace {namespace}" for namespace in namespaces)
+        return cls(
+            f"the subscription is not registered for the resource provider{'s' if len(namespaces) > 1 else ''} "
+            f"{', '.join(namespaces)}. Nothing was created. Somebody who may register them, such as a Contributor of the "
+            f"subscription, does so once: {commands}"
+        )
+
+
 @dataclass(frozen=True)
 class Answer:
     """An HTTP status, and the JSON object that came with it; empty if there was none."""
@@ -27,18 +42,31 @@ class Answer:
     @property
     def fault(self) -> str:
         """What an error says of itself: `AuthorizationFailed: The client …`."""
-        error = self.document.get("error")
-        told = [str(error[key]) for key in ("code", "message") if error.get(key)] if isinstance(error, Mapping) else []
+        error = self._error
+        told = [str(error[key]) for key in ("code", "message") if error.get(key)]
         return ": ".join(told) or f"HTTP status {self.status}"
+
+    @property
+    def is_unregistered(self) -> bool:
+        """Whether Azure does not answer because the subscription is not registered for the resource provider."""
+        return self.status == CONFLICT and self._error.get("code") == "MissingSubscriptionRegistration"
+
+    @property
+    def _error(self) -> Mapping[str, Any]:
+        error = self.document.get("error")
+        return error if isinstance(error, Mapping) else {}
 
 
 def get(token: str, path: str, api_version: str) -> Answer:
-    """GET the resource at `path`, like `/subscriptions/…`. Raises NoAnswer."""
-    return ask("GET", token, path, api_version)
+    """GET the resource at `path`, like `/subscriptions/…`. Raises NotRegistered, or NoAnswer."""
+    answer = ask("GET", token, path, api_version)
+    if answer.is_unregistered:
+        raise NotRegistered.for_namespaces([path.rpartition("/providers/")[2].partition("/")[0]])
+    return answer
 
 
 def ask(method: str, token: str, path: str, api_version: str) -> Answer:
-    """GET or DELETE the resource at `path`, like `/subscriptions/…`. Raises NoAnswer."""
+    """GET, DELETE or (without a body) POST to `path`, like `/subscriptions/…`. Raises NoAnswer."""
     import requests
 
     try:

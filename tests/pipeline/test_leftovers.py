@@ -1,6 +1,7 @@
 """What a destroy may leave in Azure, and how Azure is asked about it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-from pipeline.leftovers import AzureRefused, Made, ResourceManager, left, made_by, purge, wait_until_gone
+from pipeline.leftovers import AzureRefused, Deleted, Made, ResourceManager, left, made_by, purge, wait_until_gone
 
 SUBSCRIPTION = "/subscriptions/5"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/vision-dev"
@@ -17,22 +18,27 @@ STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/it"
 ACCOUNT = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/vision-dev"
 LOCATION = f"{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus"
 DELETED = f"{LOCATION}/resourceGroups/vision-dev/deletedAccounts/vision-dev"
+KEPT = Deleted(DELETED, "2023-05-01", "DELETE")
+VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/vision-dev-vault"
+DELETED_VAULT = f"{SUBSCRIPTION}/providers/Microsoft.KeyVault/locations/centralus/deletedVaults/vision-dev-vault"
+KEPT_VAULT = Deleted(DELETED_VAULT, "2023-07-01", "POST", "/purge")
 
 
 class FakeManager:
-    """Azure, in which the ids in `there` exist; anything else is 404."""
+    """Azure, in which the ids in `there` exist; anything else is 404. Each has these `properties`."""
 
-    def __init__(self, *there: str) -> None:
+    def __init__(self, *there: str, **properties: object) -> None:
         self.there = set(there)
+        self.properties = properties
         self.asked: list[tuple[str, str, str]] = []
 
     def get(self, path: str, version: str) -> Mapping[str, Any] | None:
         self.asked.append(("GET", path, version))
-        return {"id": path} if path in self.there else None
+        return {"id": path, "properties": self.properties} if path in self.there else None
 
-    def delete(self, path: str, version: str) -> None:
-        self.asked.append(("DELETE", path, version))
-        self.there.remove(path)
+    def send(self, method: str, path: str, version: str) -> None:
+        self.asked.append((method, path, version))
+        self.there.remove(path.removesuffix("/purge"))
 
 
 def resource(kind: str, id_: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -57,7 +63,7 @@ EXPORTED = {
         ]
     }
 }
-MADE = Made((GROUP,), {GROUP: "2024-03-01", STORAGE: "2024-01-01", ACCOUNT: "2024-10-01"}, (DELETED,))
+MADE = Made((GROUP,), {GROUP: "2024-03-01", STORAGE: "2024-01-01", ACCOUNT: "2024-10-01"}, (KEPT,))
 
 HUB = f"{SHARED}/providers/Microsoft.Network"
 REGISTRY = f"{SHARED}/providers/Microsoft.ContainerRegistry/registries/contoso"
@@ -114,23 +120,39 @@ def test_a_group_that_goes_away_slowly_is_waited_for() -> None:
     assert wait_until_gone(MADE, FakeManager(GROUP), timeout_seconds=0) == [GROUP]
 
 
-def test_deleted_accounts_are_purged() -> None:
-    manager = FakeManager(DELETED)
-    assert purge(MADE, manager) == [DELETED]
-    assert ("DELETE", DELETED, "2023-05-01") in manager.asked
-    assert purge(MADE, manager) == []
+def test_where_azure_keeps_a_deleted_vault() -> None:
+    vault = made("keyvault:Vault", VAULT, "2023-07-01", location="Central US")
+    assert made_by({"deployment": {"resources": [vault]}}).kept == (KEPT_VAULT,)
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [(KEPT, ("DELETE", DELETED, "2023-05-01")), (KEPT_VAULT, ("POST", f"{DELETED_VAULT}/purge", "2023-07-01"))],
+)
+def test_what_azure_keeps_is_purged(kept: Deleted, asked: tuple[str, str, str]) -> None:
+    manager = FakeManager(kept.path)
+    assert purge(replace(MADE, kept=(kept,)), manager) == [kept]
+    assert asked in manager.asked
+    assert purge(replace(MADE, kept=(kept,)), manager) == []
+
+
+def test_a_vault_with_purge_protection_is_named() -> None:
+    manager = FakeManager(DELETED_VAULT, purgeProtectionEnabled=True)
+    with pytest.raises(AzureRefused, match=r"Key Vault vision-dev-vault has purge protection.*azure\.names\.keyVault"):
+        purge(replace(MADE, kept=(KEPT_VAULT,)), manager)
+    assert manager.there == {DELETED_VAULT}
 
 
 class Slow(FakeManager):
     """Azure answers a purge with 202, and does it later."""
 
-    def delete(self, path: str, version: str) -> None:
-        self.asked.append(("DELETE", path, version))
+    def send(self, method: str, path: str, version: str) -> None:
+        self.asked.append((method, path, version))
 
 
 def test_a_purge_that_takes_its_time_is_waited_for() -> None:
     manager = Slow(DELETED)
-    assert purge(MADE, manager, sleep=lambda _: manager.there.clear()) == [DELETED]
+    assert purge(MADE, manager, sleep=lambda _: manager.there.clear()) == [KEPT]
     with pytest.raises(AzureRefused, match="deletedAccounts/vision-dev is still there 0 s after it was purged"):
         purge(MADE, Slow(DELETED), timeout_seconds=0)
 
@@ -182,7 +204,7 @@ def test_azure_is_asked_as_the_deploying_identity(answers: Answers) -> None:
     answers(404, b"")
     assert manager.get("/x", "1") is None
     answers(204, b"")
-    manager.delete("/x", "1")
+    manager.send("DELETE", "/x", "1")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +214,7 @@ def test_azure_is_asked_as_the_deploying_identity(answers: Answers) -> None:
 def test_a_refusal_says_what_was_asked(answers: Answers, body: bytes, said: str) -> None:
     answers(403, body)
     with pytest.raises(AzureRefused, match=f"DELETE /x was answered with 403: {said}") as refused:
-        ResourceManager(Credential()).delete("/x", "1")
+        ResourceManager(Credential()).send("DELETE", "/x", "1")
     assert "a-token" not in str(refused.value)
 
 

@@ -77,10 +77,17 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     monkeypatch.setattr(FakeClient, "found", ["good"])
     monkeypatch.setattr("pipeline.smoke.show.image_to_try", lambda *_: Path("image.png"))
 
-    def run(manager: FakeManager | None = None, *, keep: bool = False, **told: Any) -> tuple[int, list[str]]:  # noqa: ANN401
+    def run(
+        manager: FakeManager | None = None,
+        *,
+        keep: bool = False,
+        clean: bool = False,
+        **told: Any,  # noqa: ANN401
+    ) -> tuple[int, list[str]]:
         (tmp_path / "told.json").write_text(json.dumps({"before": {}, "made": EXPORTED, "outputs": OUTPUTS, **told}))
         places = Places(tmp_path, tmp_path / "cache")
-        code = Smoke(places, "dev", lambda: manager or FakeManager(), ["--policy-pack", "p"], keep).run()
+        test = Smoke(places, "dev", lambda: manager or FakeManager(), ["--policy-pack", "p"], keep)
+        code = test.clean() if clean else test.run()
         calls = (tmp_path / "calls").read_text().splitlines()
         return code, [call.replace(" --non-interactive", "").replace(" --stack dev", "") for call in calls]
 
@@ -105,7 +112,7 @@ def test_all_steps_in_order_and_nothing_is_left(play: Play, capsys: pytest.Captu
     assert "textile accuracyTop1 0.950" in said
     assert "textile: good" in said
     assert "3 resources are gone" in said
-    assert "1 deleted Vision account purged" in said
+    assert "purged: vision-dev" in said
     assert "smoke: passed for stack dev" in said
     assert "a-key" not in said
 
@@ -150,6 +157,23 @@ def test_ctrl_c_takes_down_what_was_made(play: Play, capsys: pytest.CaptureFixtu
     assert "smoke: interrupted" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("told", [{}, {"failing": "cancel"}])
+def test_clean_takes_down_what_a_run_left_that_was_cut_off(
+    play: Play, capsys: pytest.CaptureFixture[str], told: dict[str, Any]
+) -> None:
+    """It releases the lock of the killed update first; some backends say that there is none."""
+    manager = FakeManager(DELETED)
+    assert play(manager, clean=True, before=EXPORTED, **told) == (0, ["cancel --yes", *REMOVE])
+    assert manager.there == set()
+    assert "smoke: passed for stack dev" in capsys.readouterr().out
+
+
+def test_clean_fails_where_something_is_left(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    manager = FakeManager(GROUP)
+    assert play(manager, clean=True, before=EXPORTED, failing="destroy") == (1, ["cancel --yes", *REMOVE])
+    assert f"these are still there: {GROUP}" in capsys.readouterr().err
+
+
 def test_keep_leaves_everything(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
     assert play(keep=True, failing="refresh") == (1, USE)
     assert "make down STACK=dev" in capsys.readouterr().out
@@ -166,12 +190,15 @@ def test_models_alone_are_left_alone_too(play: Play) -> None:
     assert play(before=before) == (1, USE[:1])
 
 
-def test_a_stack_on_this_machine_is_left_alone(play: Play, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("clean", [False, True])
+def test_a_stack_on_this_machine_is_left_alone(
+    play: Play, tmp_path: Path, capsys: pytest.CaptureFixture[str], clean: bool
+) -> None:
     """Its end would destroy what `make up` made here."""
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text("config:\n  vision-customization:platform: local\n")
     (tmp_path / "calls").touch()
-    assert play() == (1, [])
+    assert play(clean=clean) == (1, [])
     assert "the stack dev runs on this machine" in capsys.readouterr().err
 
 
@@ -190,5 +217,5 @@ def test_what_a_failed_destroy_leaves_is_named_at_once(
     assert play(manager, **{ending: "destroy"}) == (status, [*USE, *REMOVE])
     captured = capsys.readouterr()
     assert f"these are still there: {GROUP}, {STORAGE}. Delete them by hand" in captured.err
-    assert "1 deleted Vision account purged" in captured.out
+    assert "purged: vision-dev" in captured.out
     assert manager.there == {GROUP, STORAGE}

@@ -180,6 +180,14 @@ def test_a_stack_is_updated_by_one_at_a_time(name: str) -> None:
     assert job["environment"]
 
 
+def test_a_smoke_test_that_is_cut_off_leaves_time_to_clean_up() -> None:
+    [(_, job)] = jobs(CHECKOUT / ".github" / "workflows" / "smoke.yml")
+    *_, test, clean = job["steps"]
+    assert (test["run"], clean["run"]) == ("make smoke", "make smoke CLEAN=1")
+    assert test["timeout-minutes"] <= job["timeout-minutes"] - 45
+    assert clean["if"] == f"${{{{ !success() && steps.{test['id']}.outcome != 'skipped' }}}}"
+
+
 def test_promotion_goes_one_stack_after_the_other() -> None:
     """And the first after the tests."""
     deploy = dict(jobs(CHECKOUT / ".github" / "workflows" / "deploy.yml"))

@@ -304,18 +304,12 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             {"azure": {"image": "i", "database": {"highAvailability": "zoneRedundant"}}},
             "azure.database.highAvailability: Input should be 'Disabled', 'SameZone' or 'ZoneRedundant'",
         ),
-        ({"azure": {"image": "i", "studioLabelling": True}}, "azure: studioLabelling needs studio: true"),
         ({"azure": {"image": "i", "addressPrefix": "10.0.0.0/8"}}, "azure.addressPrefix"),
         (
             {"azure": {"image": "i", "imageHosts": ["https://images.example.org"]}},
             "azure: imageHosts: 'https://images.example.org' must be a host name like images.example.org",
         ),
-        (
-            {"azure": {"image": "i", "vision": "none", "imageHosts": ["*"]}},
-            "azure: imageHosts needs vision: account. Remove it",
-        ),
         ({"azure": {"image": "i", "protect": True}}, "azure: protect needs alertEmails"),
-        ({"azure": {"image": "i", "purgeProtection": True}}, "azure: purgeProtection needs keyVault: true"),
         ({"azure": {"image": "i", "monthlyBudget": 5}}, "azure: monthlyBudget needs alertEmails"),
         (
             {"azure": {"image": "i", "restoreDays": 7}},
@@ -330,6 +324,71 @@ def test_a_fault_is_named_with_file_path_and_what_is_valid(config: dict[str, Any
         settings_of(**config)
     assert "stacks/Pulumi.dev.yaml: " in str(raised.value)
     assert said in str(raised.value)
+
+
+ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft."
+LOGS = {"logWorkspace": {"existing": f"{ID}OperationalInsights/workspaces/logs"}}
+REGISTRY = {"containerRegistry": {"existing": f"{ID}ContainerRegistry/registries/contoso"}}
+SUBNET = f"{ID}Network/virtualNetworks/hub/subnets/"
+SUBNETS = {"network": {"existing": {"appsSubnet": f"{SUBNET}apps", "databaseSubnet": f"{SUBNET}database"}}}
+
+
+@pytest.mark.parametrize(
+    ("azure", "said"),
+    [
+        ({"purgeProtection": True}, "purgeProtection needs keyVault: true"),
+        ({"vision": "none", "visionLocation": "eastus"}, "visionLocation needs vision: account. Remove it"),
+        ({"vision": "none", "imageHosts": ["*"]}, "imageHosts needs vision: account. Remove it"),
+        ({"vision": "none", "restore": True}, "restore needs vision: account. Remove it"),
+        ({"studioLabelling": True}, "studioLabelling needs studio: true"),
+        ({"studioClientId": "0" * 36}, "studioClientId needs studio: true"),
+        ({"engine": {"workerTimeoutHours": 2}}, "engine.workerTimeoutHours needs workers: job"),
+        ({"logRetentionDays": 90} | LOGS, "logRetentionDays needs a workspace of the stack's own"),
+        (REGISTRY, "containerRegistry needs registry, its login server"),
+        ({"addressPrefix": "10.9.0.0/23"} | SUBNETS, "addressPrefix needs a subnet that the stack makes"),
+        (
+            {"resourceGroup": {"existing": "theirs"}, "names": {"resourceGroup": "ours"}},
+            "names.resourceGroup needs a resource that the stack makes with these settings. Remove it",
+        ),
+        ({"names": {"logWorkspace": "ours"}} | LOGS, "names.logWorkspace needs a resource"),
+        ({"names": {"network": "ours"}} | SUBNETS, "names.network needs a resource"),
+        ({"names": {"keyVault": "ours"}}, "names.keyVault needs a resource"),
+        ({"names": {"subdomain": "ours"}, "vision": "none"}, "names.subdomain needs a resource"),
+        ({"names": {"workerJob": "ours"}}, "names.workerJob needs a resource"),
+        ({"names": {"worker": "ours"}, "engine": {"workers": "job"}}, "names.worker needs a resource"),
+        (
+            {"names": {"databaseAdministrator": "ours"}, "database": {"login": "password"}},
+            "names.databaseAdministrator needs a resource",
+        ),
+        ({"registry": "contoso.azurecr.io"}, "registry is contoso.azurecr.io, and image is elsewhere"),
+        (
+            {"registry": "fabrikam.azurecr.io", "image": "fabrikam.azurecr.io/engine:1"} | REGISTRY,
+            "containerRegistry is the registry contoso, and registry is fabrikam.azurecr.io",
+        ),
+        ({"alertEmails": ["nobody"]}, "alertEmails[0] is not an address like operations@example.org"),
+        ({"alertEmails": ["a@b.org", "A@b.org"]}, "alertEmails[1] is there twice"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_or_be_refused_later_is_an_error(azure: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        settings_of(platform="azure", azure={"image": "i"} | azure)
+    assert f"azure: {said}" in str(raised.value)
+
+
+def test_zones_that_a_stack_has_no_names_for_may_be_given() -> None:
+    """A platform team gives all of its zones to all of its stacks."""
+    names = {"queue": "queue.core.windows.net", "vision": "cognitiveservices.azure.com", "vault": "vaultcore.azure.net"}
+    zones = {f"{what}Zone": f"{ID}Network/privateDnsZones/privatelink.{name}" for what, name in names.items()}
+    engine = {"minWorkers": 1, "maxWorkers": 1}
+    private = {"privateNetwork": True, "network": {"existing": zones}, "vision": "none", "engine": engine}
+    assert settings_of(platform="azure", azure={"image": "i"} | private).azure is not None
+
+
+@pytest.mark.parametrize("server", ["contoso.azurecr.io", "contoso-a1b2c3.azurecr.io"])
+def test_a_registry_is_known_by_its_login_server(server: str) -> None:
+    settings = settings_of(platform="azure", azure={"image": f"{server}/engine:1", "registry": server} | REGISTRY)
+    assert settings.azure is not None
+    assert settings.azure.registry == server
 
 
 def test_a_region_has_two_names() -> None:

@@ -304,7 +304,7 @@ def test_a_caller_who_may_not_ask_is_warned(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_no_answer_about_a_region(monkeypatch: pytest.MonkeyPatch, answer: Answer, says: str) -> None:
     Azure(monkeypatch, of_location=answer)
-    with pytest.raises(NotOffered, match=rf"{says}\. Check the region's name, and run `az provider register"):
+    with pytest.raises(NotOffered, match=rf"{says}\. Check the region's name"):
         check(LARGE)
 
 

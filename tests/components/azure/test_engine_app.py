@@ -123,7 +123,13 @@ def test_a_job_starts_an_execution_for_each_job_and_lets_it_end_by_itself(engine
     assert spec.queue is not None
     assert (spec.queue.query, spec.queue.target) == (WORKERS_QUERY, 1)
     assert spec.queue.connection == spec.container.environment["VISION_ENGINE_DATABASE_URL"]
-    assert "workloadProfileName" not in inputs
+    assert inputs["workloadProfileName"] == "Consumption"
+
+
+def test_the_profile_is_named_so_that_azure_gives_more_than_two_cores(engine: Engine) -> None:
+    for app in sized(engine, EngineSize(cpu=4, memory_gib=8, worker_cpu=4, worker_memory_gib=8)).values():
+        check_requirements("app:ContainerApp", app)
+        assert app["workloadProfileName"] == "Consumption"
 
 
 @pytest.mark.parametrize(("workers", "resource"), [("app", "worker"), ("job", "worker-job")])

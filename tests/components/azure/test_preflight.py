@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from tests.support.places import DOCS
 from vision_customization.components.azure.args import AzureArgs, EngineSize
 from vision_customization.components.azure.existing import Existing
 from vision_customization.components.azure.preflight import (
@@ -33,8 +35,10 @@ from vision_customization.components.azure.preflight import (
     wanted_actions,
     wanted_uses,
 )
+from vision_customization.components.azure.registration import namespaces_of
 from vision_customization.components.azure.roles import Role
 
+PAGE = (DOCS / "azure.md").read_text()
 NETWORKS = ("Microsoft.Network/virtualNetworks/write", "Microsoft.Network/privateEndpoints/write")
 CALLER = Caller("sub-1", "object-1")
 GROUP = "/subscriptions/sub-1/resourceGroups/vision-dev"
@@ -209,6 +213,14 @@ def test_the_roles_that_the_documentation_names_are_enough(args: AzureArgs, role
     check_caller(client(group=roles), CALLER, "vision-dev", actions_of(args), existing=False)
     with pytest.raises(NotAllowed, match=r"Role Based Access Control Administrator|User Access Administrator"):
         check_caller(client(group=[CONTRIBUTOR]), CALLER, "vision-dev", actions_of(args), existing=False)
+
+
+def test_the_documentation_registers_all_that_a_stack_needs() -> None:
+    """docs/azure.md, step 1."""
+    (loop,) = re.findall(
+        r"^for name in (.+); do\n  az provider register --wait --namespace Microsoft.\$name$", PAGE, re.MULTILINE
+    )
+    assert namespaces_of(actions_of(EVERYTHING)) == [f"Microsoft.{name}" for name in loop.split()]
 
 
 def test_a_group_that_is_there_is_asked_about_alone() -> None:

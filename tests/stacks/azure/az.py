@@ -32,7 +32,7 @@ def install(folder: Path) -> Path:
 
 
 def parser() -> argparse.ArgumentParser:
-    """As in https://learn.microsoft.com/cli/azure/storage and https://learn.microsoft.com/cli/azure/keyvault."""
+    """As in https://learn.microsoft.com/cli/azure/storage, /keyvault and /provider."""
     az = argparse.ArgumentParser(prog="az", allow_abbrev=False)
     commands = az.add_subparsers(required=True)
     storage = commands.add_parser("storage").add_subparsers(required=True)
@@ -53,7 +53,11 @@ def parser() -> argparse.ArgumentParser:
     for command in (recover, purge):
         command.add_argument("--name", "-n", required=True)
         command.add_argument("--location", "-l", required=True)
-    for command in (accounts, restore, recover, purge):
+    register = commands.add_parser("provider").add_subparsers(required=True).add_parser("register", allow_abbrev=False)
+    register.add_argument("--namespace", "-n", required=True)
+    register.add_argument("--wait", action="store_true")
+    register.set_defaults(run=provider_register)
+    for command in (accounts, restore, recover, purge, register):
         command.add_argument("--query")
         command.add_argument("--output", "-o", choices=["json", "tsv"], default="json")
     return az
@@ -67,6 +71,10 @@ def blob_restore(options: argparse.Namespace) -> Any:  # noqa: ANN401 - JSON
     account = f"/resourceGroups/{options.resource_group}/providers/Microsoft.Storage/storageAccounts/{options.account_name}"
     ranges = [{"startRange": first, "endRange": last} for first, last in options.blob_range or [("", "")]]
     return call("POST", f"{account}/restoreBlobRanges", {"timeToRestore": options.time_to_restore, "blobRanges": ranges})
+
+
+def provider_register(options: argparse.Namespace) -> Any:  # noqa: ANN401 - JSON
+    return call("POST", f"/providers/{options.namespace}/register")
 
 
 def vault_recover(options: argparse.Namespace) -> Any:  # noqa: ANN401 - JSON

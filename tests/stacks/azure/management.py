@@ -32,6 +32,9 @@ _AUTHORIZATION = re.compile(
     r"(?P<scope>.*)/providers/Microsoft\.Authorization/(?P<what>permissions|roleAssignments|roleDefinitions/(?P<role>[^/]+))",
     re.IGNORECASE,
 )
+_PROVIDER = re.compile(r"/subscriptions/[^/]+/providers/(?P<namespace>[^/]+)", re.IGNORECASE)
+_REGISTER = re.compile(rf"{_PROVIDER.pattern}/register", re.IGNORECASE)
+_BELOW_PROVIDER = re.compile(r"/subscriptions/[^/]+(/resourceGroups/[^/]+)?/providers/(?P<namespace>[^/]+)/", re.IGNORECASE)
 _DELETED_ACCOUNT = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.CognitiveServices/locations/(?P<location>[^/]+)"
     r"/resourceGroups/(?P<group>[^/]+)/deletedAccounts/(?P<name>[^/]+)",
@@ -101,6 +104,8 @@ class ManagementEndpoint:
                 return self._restored(match["account"], object_id, json.loads(body.read()))
             if call.method == "POST" and (match := _PURGE.fullmatch(call.path)):
                 return self._purged(call.path, object_id, match["name"], match["location"])
+            if call.method == "POST" and (match := _REGISTER.fullmatch(call.path)):
+                return self._registered(call.path, object_id, match["namespace"])
             if call.method == "PUT" and (match := _VAULT.fullmatch(call.path)):
                 return self._recovered(call.path, object_id, match["name"], json.loads(body.read()))
             if call.method == "DELETE" and (account := _DELETED_ACCOUNT.fullmatch(call.path)):
@@ -122,6 +127,13 @@ class ManagementEndpoint:
         directory = self._shared.directory()
         _check(directory, object_id, "Microsoft.KeyVault/locations/deletedVaults/purge/action", path)
         return self._changed(vault.purge, _deleted_vault(name, location, directory)["properties"]["vaultId"])
+
+    def _registered(self, path: str, object_id: str, namespace: str) -> Answer:
+        _check(self._shared.directory(), object_id, f"{namespace}/register/action", path)
+        subscription = Subscription(self._shared.folder)
+        missing = subscription.scenario().get("notRegistered") or []
+        subscription.change_scenario({"notRegistered": [each for each in missing if each.lower() != namespace.lower()]})
+        return Answer.of(200, {"namespace": namespace, "registrationState": "Registered"})
 
     def _recovered(self, path: str, object_id: str, name: str, wanted: Mapping[str, Any]) -> Answer:
         directory = self._shared.directory()
@@ -158,6 +170,16 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
         raise Refused(400, "MissingApiVersionParameter", f"{call.method} {call.path} needs an api-version, and must be a GET.")
     if not is_within(call.path, f"/subscriptions/{directory.subscription_id}"):
         raise Refused(404, "SubscriptionNotFound", f"{call.path} is not in subscription {directory.subscription_id}.")
+    unregistered = {namespace.lower() for namespace in directory.scenario.get("notRegistered") or ()}
+    if match := _PROVIDER.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.Resources/subscriptions/providers/read", call.path)
+        registered = match["namespace"].lower() not in unregistered
+        return {"namespace": match["namespace"], "registrationState": "Registered" if registered else "NotRegistered"}
+    if (match := _BELOW_PROVIDER.match(call.path)) and match["namespace"].lower() in unregistered:
+        message = (
+            f"The subscription is not registered to use namespace '{match['namespace']}'. See https://aka.ms/rps-not-found."
+        )
+        raise Refused(409, "MissingSubscriptionRegistration", message)
     if match := _DELETED_ACCOUNT.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
         return _deleted_account(call.path, match["name"], match["group"], directory)

@@ -109,6 +109,8 @@ GPU_REGIONS = {
 
 # https://learn.microsoft.com/azure/container-apps/containers#allocations
 CPU_STEP, CPU_MOST, GIBIBYTES_PER_CPU = 0.25, 4.0, 2
+UNNAMED_CPU_MOST = 2
+"""Where the app or job names no profile (https://github.com/microsoft/azure-container-apps/issues/1075)."""
 
 
 PROBE_RANGES = {
@@ -167,7 +169,9 @@ def containers_of(inputs: Values) -> Complaints:
         offered = "a replica has up to {} cores and {}Gi".format(*GPU_SIZES[profile])
         yield "ContainerAppInvalidResourceTotal", f"on {profile} {offered}, not {cpu:g} and {memory:g}Gi"
     fits = cpu and cpu % CPU_STEP == 0 and cpu <= CPU_MOST and memory == cpu * GIBIBYTES_PER_CPU
-    if profile == "Consumption" and containers and not fits:
+    if "workloadProfileName" not in inputs and cpu > UNNAMED_CPU_MOST:
+        yield "ContainerAppInvalidResourceTotal", f"cpu {cpu:g} is not offered: without a workloadProfileName, it is 2 at most"
+    elif profile == "Consumption" and containers and not fits:
         yield (
             "ContainerAppInvalidResourceTotal",
             f"cpu {cpu:g} with memory {memory:g}Gi is not offered: cpu is 0.25 to 4 in steps of 0.25, memory 2Gi for each cpu",

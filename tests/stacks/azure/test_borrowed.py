@@ -13,6 +13,7 @@ from tests.stacks.azure.their_network import PLATFORM, their_network
 pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process, pytest.mark.postgresql]
 
 GROUP = "contoso-vision"
+IMAGE = "contoso.azurecr.io/vision-engine:v0.1.0"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def stack(
     config = stack.config()
     config["models"] = {}
     config["azure"] |= {name: {"existing": id_} for name, id_ in theirs.items()}
-    config["azure"] |= {"resourceGroup": {"existing": GROUP}, "registry": "contoso.azurecr.io"}
+    config["azure"] |= {"resourceGroup": {"existing": GROUP}, "registry": "contoso.azurecr.io", "image": IMAGE}
     config["azure"] |= {"privateNetwork": True, "keyVault": True, "network": {"existing": network}}
     stack.configure(config)
     return stack

@@ -350,6 +350,6 @@ def test_a_smoke_test_leaves_nothing(dev: Environment, capfd: pytest.CaptureFixt
     steps = re.findall(r"^  (\S.*?)  +[\d.]+ (?:s|min)\b.*", said, re.MULTILINE)
     assert steps == ["up", "model", "analyze", "no changes", "no drift", "destroy", "nothing left", "purge"]
     assert "textile: circle" in said
-    assert "1 deleted Vision account purged" in said
+    assert "purged: vision-dev" in said
     assert dev.azure.resources() == {}
     assert not [id_ for id_ in dev.azure.deleted() if "/vision-dev/" in id_]

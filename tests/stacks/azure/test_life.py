@@ -30,8 +30,10 @@ class Life:
     theirs: dict[str, Resource] = field(default_factory=dict)
 
     def declare(self, **azure: object) -> None:
+        """Set these settings; None takes one away."""
         config = self.stack.config()
-        self.stack.configure({**config, "azure": {**config["azure"], **azure}})
+        changed = {**config["azure"], **azure}
+        self.stack.configure({**config, "azure": {name: value for name, value in changed.items() if value is not None}})
 
     def update(self, *options: str) -> None:
         """Update. No resource is replaced, though previews say so of roles (docs/azure.md)."""
@@ -70,10 +72,12 @@ def what_somebody_has(folder: Path, location: str) -> dict[str, object]:
     return {
         "resourceGroup": {"existing": GROUP},
         "network": {"existing": network},
+        "logRetentionDays": None,
         "logWorkspace": made("operationalinsights:Workspace", workspaceName="contoso-logs", sku={"name": "PerGB2018"}),
         "identity": made("managedidentity:UserAssignedIdentity", resourceName="contoso-engine"),
         "containerRegistry": made("containerregistry:Registry", registryName="contoso", sku={"name": "Premium"}),
         "registry": "contoso.azurecr.io",
+        "image": "contoso.azurecr.io/vision-engine:v0.1.0",
     }
 
 

@@ -20,6 +20,10 @@ from tests.stacks.azure.subscription import Subscription
 from tests.stacks.azure.written_state import CONTAINER, GROUP, IDENTITY, READER, State
 from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.capabilities import Found, NotOffered, check_capabilities
+from vision_customization.components.azure.deleted_vault import check_deleted_vault
+from vision_customization.components.azure.preflight import Caller, check_deleted_account
+from vision_customization.components.azure.registration import check_registered
+from vision_customization.components.azure.resource_manager import NotRegistered
 
 pytestmark = pytest.mark.process
 
@@ -268,3 +272,44 @@ def test_a_caller_without_a_right_in_the_subscription_is_warned(
     caller("*", but=("Microsoft.DBforPostgreSQL/locations/*",))
     (warning,) = check("eastus", LARGE).warnings
     assert "not checked before the update: what 'eastus' offers for PostgreSQL (AuthorizationFailed: " in warning
+
+
+@pytest.fixture
+def token(credential: Credentials) -> str:
+    return credential().get_token("https://management.azure.com/.default").token
+
+
+@pytest.fixture
+def unregistered(world: AzureWorld) -> Iterator[list[str]]:
+    """Resource providers for which the subscription is not registered."""
+    namespaces = ["Microsoft.CognitiveServices", "Microsoft.KeyVault", "Microsoft.DBforPostgreSQL", "Microsoft.Insights"]
+    write_scenario(world.folder, {"notRegistered": namespaces})
+    yield namespaces
+    write_scenario(world.folder, {"notRegistered": []})
+
+
+def test_a_new_subscription_is_told_all_that_is_to_be_registered(token: str, unregistered: list[str]) -> None:
+    wanted = sorted([*unregistered, "Microsoft.Storage"])
+    with pytest.raises(NotRegistered) as told:
+        check_registered(token, SUBSCRIPTION_ID, wanted)
+    assert f"for the resource providers {', '.join(sorted(unregistered))}. Nothing was created" in str(told.value)
+    assert str(told.value).count("az provider register --wait --namespace Microsoft.") == len(unregistered)
+    assert check_registered(token, SUBSCRIPTION_ID, ["Microsoft.App", "Microsoft.Storage"]) == []
+
+
+@pytest.mark.usefixtures("unregistered")
+def test_whoever_may_not_ask_what_is_registered_is_told_by_what_does_not_answer(
+    check: Callable[..., Found], caller: Callable[..., None], token: str
+) -> None:
+    """Rights in one group alone do not allow to ask."""
+    caller("*", but=("Microsoft.Resources/subscriptions/providers/read",))
+    (warning,) = check_registered(token, SUBSCRIPTION_ID, ["Microsoft.KeyVault", "Microsoft.Storage"])
+    assert "whether the subscription is registered for Microsoft.KeyVault, Microsoft.Storage (AuthorizationFailed: " in warning
+    me = Caller(SUBSCRIPTION_ID, "me")
+    for namespace, ask in {
+        "CognitiveServices": lambda: check_deleted_account(token, me, "eastus", "rg", "vision"),
+        "KeyVault": lambda: check_deleted_vault(token, SUBSCRIPTION_ID, "eastus", "vision"),
+        "DBforPostgreSQL": lambda: check("eastus", LARGE),
+    }.items():
+        with pytest.raises(NotRegistered, match=rf"for the resource provider Microsoft\.{namespace}\. Nothing was created"):
+            ask()
