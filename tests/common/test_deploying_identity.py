@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,7 @@ def test_nobody_who_is_signed_in_is_told_what_to_do(monkeypatch: pytest.MonkeyPa
     for name in EVERYTHING:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))  # no `az`
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits, though no time signs anybody in"))
     with pytest.raises(StorageError, match=r"no Entra identity\. Log in with `az login`, set variables ARM_"):
         list_one("https://account.blob.core.windows.net/training")
 
