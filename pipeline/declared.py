@@ -71,11 +71,30 @@ class _Mocks(pulumi.runtime.Mocks):
         return dict(_KNOWN_TO_AZURE.get(args.token.removeprefix("azure-native:").replace(":get", ":"), {})), []
 
 
-def _readable(value: Any) -> Any:  # noqa: ANN401 - YAML
-    """A value with a text in place of each that the file has encrypted (`secure: …`), since no price depends on one."""
-    if isinstance(value, Mapping):
-        return _NOBODY if set(value) == {"secure"} else {key: _readable(below) for key, below in value.items()}
-    return [_readable(below) for below in value] if isinstance(value, list) else value
+_PLACEHOLDERS: Mapping[str, str] = {"alertEmails": "encrypted-{}@example.org", "imageHosts": "encrypted-{}.example.org"}
+"""Texts for encrypted settings of which each must be another, and look like what it is; `{}` is a number."""
+
+
+class _Readable:
+    """The settings with a text in place of each that the file has encrypted (`secure: …`), since no price depends on one.
+
+    Attributes:
+        encrypted: where those are, like `azure.alertEmails[0]`.
+    """
+
+    def __init__(self) -> None:
+        self.encrypted: list[str] = []
+
+    def of(self, value: Any, where: str) -> Any:  # noqa: ANN401 - YAML
+        if isinstance(value, Mapping) and set(value) == {"secure"}:
+            self.encrypted.append(where)
+            key = where.partition("[")[0].rpartition(".")[2]
+            return _PLACEHOLDERS.get(key, _NOBODY).format(len(self.encrypted))
+        if isinstance(value, Mapping):
+            return {key: self.of(below, f"{where}.{key}") for key, below in value.items()}
+        if isinstance(value, list):
+            return [self.of(below, f"{where}[{index}]") for index, below in enumerate(value)]
+        return value
 
 
 def declared_resources(stack: str, checkout: Path) -> list[Billable]:
@@ -94,7 +113,9 @@ def declared_resources(stack: str, checkout: Path) -> list[Billable]:
         raise NotInAzure(f"{file} is not YAML: {error}") from None
     written = (document.get("config") if isinstance(document, Mapping) else None) or {}
     # Datasets and models are not resources of Azure; what they cost is the time of workers.
-    config = {key: _readable(written[key]) for key in (f"{PROJECT}:platform", f"{PROJECT}:azure") if key in written}
+    readable = _Readable()
+    keys = ("platform", "azure")
+    config = {f"{PROJECT}:{key}": readable.of(value, key) for key in keys if (value := written.get(f"{PROJECT}:{key}"))}
     if config.get(f"{PROJECT}:platform") != "azure":
         raise NotInAzure(f"The stack {stack} runs on this machine, where nothing is billed")
     os.environ["PULUMI_CONFIG"] = json.dumps(
@@ -108,7 +129,15 @@ def declared_resources(stack: str, checkout: Path) -> list[Billable]:
     with _loops_closed_on_error():
         asyncio.set_event_loop(loop := asyncio.new_event_loop())
         pulumi.runtime.set_mocks(mocks, project=PROJECT, stack=stack, preview=True)
-        loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
+        try:
+            loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
+        except pulumi.RunError as error:
+            if not readable.encrypted:
+                raise
+            raise pulumi.RunError(
+                f"{error}\nmake cost can't decrypt settings, and puts texts in their place: {', '.join(readable.encrypted)}. "
+                "If one of these is what is wrong, write it unencrypted: names, ids and hosts are not secrets"
+            ) from None
     return mocks.made
 
 

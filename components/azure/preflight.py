@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.capabilities import check_capabilities
 from vision_customization.components.azure.deleted_vault import check_deleted_vault
+from vision_customization.components.azure.environment_check import check_environment
 from vision_customization.components.azure.registration import check_registered, namespaces_of
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
@@ -332,6 +333,7 @@ class Wanted:
         assigns_deployer: whether the program assigns the deployer the role to upload there.
         restore: restore a soft-deleted Vision account of that name.
         database_location: region of the database; `server_id`: ARM id of its server; `database`: what it is to be.
+        environment_id: ARM id of the Container Apps environment; `private`: whether it is to have no public address.
     """
 
     resource_group: str
@@ -347,6 +349,8 @@ class Wanted:
     database_location: str
     server_id: str
     database: "DatabaseSize"
+    environment_id: str
+    private: bool
 
 
 @dataclass(frozen=True)
@@ -372,6 +376,7 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
         VaultDeleted: the vault's name is blocked.
         SubnetNotUsable: a given subnet does not fit.
         NotRegistered: the subscription is not registered for what the program needs.
+        AddressIsFixed: the environment exists, and has or lacks a public address against `private`.
         NotOffered: the region does not offer the database.
         NoAnswer: Azure can't be reached.
     """
@@ -406,6 +411,7 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
         raise AccountDeleted(deleted_account_message(str(wanted.vision_account), wanted.vision_location, group))
     if wanted.key_vault is not None:
         warnings += check_deleted_vault(token, caller.subscription_id, wanted.database_location, wanted.key_vault)
+    warnings += check_environment(token, wanted.environment_id, internal=wanted.private)
     database = check_capabilities(token, wanted.server_id, wanted.database_location, wanted.database)
     return Found(bool(deleted), caller_type(token), database.storage_gb, [*warnings, *database.warnings])
 

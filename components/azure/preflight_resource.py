@@ -36,6 +36,8 @@ class PreflightProvider(DeclaredProvider):
         "database_location",
         "server_id",
         "database",
+        "environment_id",
+        "private",
     )
     same_while_unknown = inputs
 
@@ -111,6 +113,8 @@ class Preflight(dynamic.Resource, module="vision", name="Preflight"):
         database_location: str,
         server_id: pulumi.Input[str],
         database: DatabaseSize,
+        environment_id: pulumi.Input[str],
+        private: bool,
         caller_type: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -140,6 +144,8 @@ class Preflight(dynamic.Resource, module="vision", name="Preflight"):
                 "database_location": database_location,
                 "server_id": server_id,
                 "database": asdict(database),
+                "environment_id": environment_id,
+                "private": private,
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "restores": None,
                 "storage_gb": None,

@@ -76,6 +76,10 @@ def missing_actions(permissions: Sequence[Permission], wanted: Iterable[str]) ->
 
 
 def _matches(patterns: Iterable[str], action: str) -> bool:
-    return any(
-        re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), action, re.IGNORECASE) for pattern in patterns
-    )
+    """`/*/` also stands for one `/`: Managed Identity Operator has `userAssignedIdentities/*/assign/action`, and allows
+    `userAssignedIdentities/assign/action` (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/identity)."""
+    return any(_pattern(pattern).fullmatch(action) for pattern in patterns)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(re.escape(text).replace(r"/\*/", "/(.*/)?").replace(r"\*", ".*"), re.IGNORECASE)

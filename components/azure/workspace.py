@@ -160,12 +160,9 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _preflight(self) -> Preflight:
         args = self._args
         group = args.resource_group.existing if args.resource_group else self._names.resource_group
-        container_id = pulumi.Output.format(
-            "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.Storage/storageAccounts/{2}/blobServices/default/containers/{3}",
-            self._client.subscription_id,
-            group,
-            self._unique.storage_account,
-            TRAINING,
+        group_id = pulumi.Output.format("/subscriptions/{0}/resourceGroups/{1}", self._client.subscription_id, group)
+        account_id = pulumi.Output.concat(
+            group_id, "/providers/Microsoft.Storage/storageAccounts/", self._unique.storage_account
         )
         return Preflight(
             f"{self._name}-preflight",
@@ -178,17 +175,18 @@ class AzureWorkspace(pulumi.ComponentResource):
             vision_account=self._names.vision_account if args.vision == "account" else None,
             vision_location=args.vision_region,
             key_vault=self._unique.key_vault if args.key_vault else None,
-            container_id=container_id,
+            container_id=pulumi.Output.concat(account_id, "/blobServices/default/containers/", TRAINING),
             assigns_deployer=args.assign_deployer,
             restore=args.restore,
             database_location=args.location,
-            server_id=pulumi.Output.format(
-                "/subscriptions/{0}/resourceGroups/{1}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{2}",
-                self._client.subscription_id,
-                group,
-                self._unique.database_server,
+            server_id=pulumi.Output.concat(
+                group_id, "/providers/Microsoft.DBforPostgreSQL/flexibleServers/", self._unique.database_server
             ),
             database=args.database,
+            environment_id=pulumi.Output.concat(
+                group_id, "/providers/Microsoft.App/managedEnvironments/", self._names.environment
+            ),
+            private=args.private_network,
             caller_type=args.deployer_type,
             opts=self._child,
         )

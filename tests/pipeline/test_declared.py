@@ -68,7 +68,7 @@ def test_what_somebody_else_owns_is_not_counted(tmp_path: Path) -> None:
         "registry": "contoso.azurecr.io",
         "containerRegistry": {"existing": f"{shared}/Microsoft.ContainerRegistry/registries/contoso"},
         "vision": "none",
-        "alertEmails": [{"secure": "v1:encrypted"}],
+        "alertEmails": [{"secure": "v1:encrypted"}, {"secure": "v1:another"}],
     }
     config = {"platform": "azure", "azure": azure, "models": {"textile": {"promoteFrom": "elsewhere"}}}
     done = cost("mine", checkout_with(tmp_path, config))
@@ -84,6 +84,10 @@ def test_what_somebody_else_owns_is_not_counted(tmp_path: Path) -> None:
         ({"platform": "local"}, "The stack mine runs on this machine, where nothing is billed"),
         ({"platform": "azure", "azure": {"studio": True}}, "vision-customization:azure.image: missing"),
         ({"platform": "azure", "azure": {"image": "i", "names": {"storageAccount": "No"}}}, "azure: "),
+        (
+            {"platform": "azure", "azure": {"image": "i", "identity": {"existing": {"secure": "v1:encrypted"}}}},
+            "make cost can't decrypt settings, and puts texts in their place: azure.identity.existing. If one",
+        ),
     ],
 )
 def test_what_has_no_cost_says_why(tmp_path: Path, config: dict[str, object], said: str) -> None:

@@ -13,6 +13,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from tests.support.places import DOCS
 from vision_customization.components.azure.args import AzureArgs, EngineSize
 from vision_customization.components.azure.existing import Existing
+from vision_customization.components.azure.existing_network import ExistingNetwork, NetworkOptions
 from vision_customization.components.azure.preflight import (
     APPROVE_ENDPOINTS,
     ASSIGN_ROLES,
@@ -278,6 +279,42 @@ def test_what_is_used_of_others_is_asked_about_where_it_is() -> None:
         check_existing(refusing(404), CALLER, [use])
     (warning,) = check_existing(refusing(403), CALLER, [use])
     assert LOGS in warning
+
+
+BUILT_IN = {
+    "Log Analytics Contributor": "Microsoft.OperationalInsights/*",
+    "Managed Identity Operator": "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
+    "Network Contributor": "Microsoft.Network/*",
+    "Private DNS Zone Contributor": "Microsoft.Network/privateDnsZones/*",
+    "Role Based Access Control Administrator": "Microsoft.Authorization/roleAssignments/write",
+}
+"""What of each role counts here (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles)."""
+
+
+def test_the_role_that_is_named_for_each_existing_resource_is_enough() -> None:
+    platform = "/subscriptions/sub-1/resourceGroups/platform/providers"
+    network = f"{platform}/Microsoft.Network"
+    args = AzureArgs(
+        base="vision",
+        image="i",
+        registry="contoso.azurecr.io",
+        private_network=True,
+        log_workspace=Existing(LOGS),
+        identity=Existing(f"{platform}/Microsoft.ManagedIdentity/userAssignedIdentities/engine"),
+        container_registry=Existing(f"{platform}/Microsoft.ContainerRegistry/registries/contoso"),
+        network=NetworkOptions(
+            ExistingNetwork(
+                apps_subnet=f"{network}/virtualNetworks/spoke/subnets/apps",
+                blob_zone=f"{network}/privateDnsZones/privatelink.blob.core.windows.net",
+                link_zones=True,
+            )
+        ),
+    )
+    uses = wanted_uses(args)
+    assert {use.role for use in uses} == BUILT_IN.keys()
+    for use in uses:
+        asked = SimpleNamespace(list_for_resource=lambda role=use.role, **_: [permission(BUILT_IN[role])])
+        assert check_existing(SimpleNamespace(permissions=asked), CALLER, [use]) == []
 
 
 def test_what_is_looked_up_must_be_in_the_stack_s_subscription() -> None:

@@ -14,6 +14,7 @@ from vision_customization.components.azure import preflight as checks
 from vision_customization.components.azure import preflight_resource, resource_manager
 from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.capabilities import NotOffered
+from vision_customization.components.azure.environment_check import AddressIsFixed
 from vision_customization.components.azure.preflight import AccountDeleted, Caller, Found, NotAllowed, Wanted, preflight
 from vision_customization.components.azure.preflight_resource import PreflightProvider
 from vision_customization.components.azure.resource_manager import Answer
@@ -35,7 +36,10 @@ WANTED = Wanted(
     database_location="centralus",
     server_id=f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision",
     database=DatabaseSize("Standard_D2ds_v5", "GeneralPurpose", 64, high_availability="ZoneRedundant"),
+    environment_id=f"{GROUP}/providers/Microsoft.App/managedEnvironments/vision",
+    private=True,
 )
+REGISTERED = Answer(200, {"registrationState": "Registered"})
 SERVER = {
     "sku": {"name": "Standard_D2ds_v5"},
     "properties": {
@@ -134,6 +138,32 @@ def test_an_account_is_restored_only_if_it_was_deleted(ask: Ask, status: int) ->
     if status == 200:
         with pytest.raises(AccountDeleted, match=r"Set `azure\.restore: true`"):
             ask(flexibleServers=THERE, deletedAccounts=deleted)
+
+
+@pytest.mark.parametrize(
+    ("found", "private", "said"),
+    [
+        ({"internal": True}, True, None),
+        ({"internal": False}, False, None),
+        (None, False, None),  # of an earlier version, without a network
+        ({"internal": False}, True, r"has a public address.* Set `azure\.privateNetwork: false` to keep it"),
+        (None, True, "has a public address"),
+        ({"internal": True}, False, r"has no public address.* Set `azure\.privateNetwork: true` to keep it"),
+    ],
+)
+def test_the_address_of_an_environment_stays(ask: Ask, found: object, private: bool, said: str | None) -> None:
+    environment = Answer(200, {"properties": {"vnetConfiguration": found}})
+    wanted = replace(WANTED, private=private)
+    if said is None:
+        assert ask(wanted, flexibleServers=THERE, managedEnvironments=environment).warnings == []
+    else:
+        with pytest.raises(AddressIsFixed, match=said):
+            ask(wanted, flexibleServers=THERE, managedEnvironments=environment)
+
+
+def test_an_environment_that_can_not_be_asked_about_is_a_warning(ask: Ask) -> None:
+    (warning,) = ask(flexibleServers=THERE, managedEnvironments=DENIED).warnings
+    assert "not checked before the update: the environment" in warning
 
 
 def test_without_an_account_none_can_be_deleted(ask: Ask) -> None:

@@ -55,6 +55,9 @@ _VAULT = re.compile(
 _SUBNET = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+", re.IGNORECASE
 )
+_ENVIRONMENT = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.App/managedEnvironments/[^/]+", re.IGNORECASE
+)
 _VISION = "Microsoft.CognitiveServices/accounts"
 _OFFER = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.DBforPostgreSQL/locations/(?P<location>[^/]+)/capabilities", re.IGNORECASE
@@ -193,6 +196,9 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if _SUBNET.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.Network/virtualNetworks/subnets/read", call.path)
         return _subnet(call.path, directory)
+    if _ENVIRONMENT.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.App/managedEnvironments/read", call.path)
+        return _environment(call.path, directory)
     if match := _OFFER.fullmatch(call.path):
         _check(directory, object_id, "Microsoft.DBforPostgreSQL/locations/capabilities/read", call.path)
         if not is_listed(match["location"]):
@@ -326,6 +332,13 @@ def _subnet(subnet_id: str, directory: Directory) -> dict[str, object]:
         for delegation in found.inputs.get("delegations") or []
     ]
     return {"id": found.id, "name": found.id.rsplit("/", 1)[-1], "properties": {**properties, "delegations": delegations}}
+
+
+def _environment(environment_id: str, directory: Directory) -> dict[str, object]:
+    found = directory.resource(environment_id)
+    if found is None:
+        raise Refused(404, "ResourceNotFound", f"The Resource '{environment_id}' was not found.")
+    return {"id": found.id, "name": found.name, "properties": {"vnetConfiguration": found.inputs.get("vnetConfiguration")}}
 
 
 def _resource(path: str, object_id: str, directory: Directory) -> dict[str, object]:

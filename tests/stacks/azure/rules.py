@@ -122,9 +122,19 @@ def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], s
     if present and resource_type == "dbforpostgresql:Server":
         check_server_change(inputs, present)
         check_logins(inputs, present)
+    if present and resource_type == "storage:StorageAccount":
+        check_redundancy(str(at(present["inputs"], "sku.name")), str(at(inputs, "sku.name")))
     if resource_type == "app:ContainerApp":
         vault.check_references(inputs, state, scenario)
     check_fit(resource_type, resource_id, inputs, state)
+
+
+def check_redundancy(before: str, after: str) -> None:
+    """An update brings data to another region or back, but a conversion of its own moves it into zones or out of them."""
+    if ("ZRS" in before) != ("ZRS" in after):
+        raise Failure(
+            409, "StorageAccountTypeConversionNotAllowed", f"Storage account type cannot be changed from {before} to {after}."
+        )
 
 
 def kept_as_made(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

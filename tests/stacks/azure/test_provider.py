@@ -1,5 +1,6 @@
 """What Azure refuses, because of what there is or who asks; the provider is called as the plugin calls it."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,25 @@ def test_a_budget_is_changed_in_a_later_month(caller: Caller) -> None:
     budget, _ = caller.create("consumption:Budget", **BUDGET)
     earlier = BUDGET | {"timePeriod": {"startDate": f"{THIS_MONTH - timedelta(days=1):%Y-%m}-01T00:00:00Z"}}
     caller.provider.update("azure-native:consumption:Budget", budget, earlier | {"amount": 200.0})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "allowed"),
+    [
+        ("Standard_LRS", "Standard_GRS", True),
+        ("Standard_GZRS", "Standard_ZRS", True),
+        ("Standard_LRS", "Standard_ZRS", False),
+        ("Standard_GZRS", "Standard_GRS", False),
+    ],
+)
+def test_no_update_moves_an_account_into_zones_or_out_of_them(
+    caller: Caller, before: str, after: str, *, allowed: bool
+) -> None:
+    caller.create("resources:ResourceGroup")
+    account, _ = caller.create("storage:StorageAccount", sku={"name": before})
+    inputs = INPUTS["storage:StorageAccount"] | {"sku": {"name": after}}
+    with nullcontext() if allowed else pytest.raises(Failure, match=f"ConversionNotAllowed.* from {before} to {after}"):
+        caller.provider.update("azure-native:storage:StorageAccount", account, inputs)
 
 
 def test_names_are_taken_once(with_container: Caller) -> None:
