@@ -5,8 +5,6 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-import re
-
 import pytest
 import yaml
 
