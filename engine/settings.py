@@ -153,6 +153,13 @@ class Settings(BaseModel):
         le=3600,
         description="Maximum compute time for one image, in seconds; a slower model is refused for a minute.",
     )
+    role_wait_seconds: float = Field(
+        180.0,
+        ge=0,
+        le=86_400,
+        description="How long a job retries a blob that the engine's identity may not read: a new role takes effect after "
+        "minutes, in seconds.",
+    )
     entra_tenant: str | None = Field(
         None,
         description="ID (GUID) of the Entra tenant whose bearer tokens are accepted, and whose people sign in to the Studio.",

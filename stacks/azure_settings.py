@@ -82,7 +82,7 @@ def _mode(value: object) -> object:
         former = "ZoneRedundant" if value else "Disabled"
         raise ValueError(  # noqa: TRY004 - pydantic turns a ValueError into the error of this key
             f"must be Disabled, SameZone or ZoneRedundant, not {str(value).lower()}, which was {former}. "
-            "Not every region offers each mode (docs/azure.md)"
+            "Not every region offers each mode (docs/azure-database.md)"
         )
     return value
 
@@ -302,10 +302,8 @@ class AzureSettings(Settings):
         yield "logRetentionDays", "log_retention_days" in self.model_fields_set, days, makes_logs
         pulls = "registry, its login server, like contoso.azurecr.io"
         yield "containerRegistry", self.container_registry is not None, pulls, self.registry is not None
-        given = self.network.existing
-        subnets = {given.apps_subnet, given.database_subnet, *([given.endpoints_subnet] if self.private_network else [])}
         lays_out = "a subnet that the stack makes, but all of them are there already"
-        yield "addressPrefix", "address_prefix" in self.model_fields_set, lays_out, None in subnets
+        yield "addressPrefix", "address_prefix" in self.model_fields_set, lays_out, None in self._subnets_given
         for name, is_made in {
             "resource_group": self.resource_group is None,
             "identity": self.identity is None,
@@ -315,7 +313,6 @@ class AzureSettings(Settings):
             "worker": not is_job,
             "worker_job": is_job,
             "database_administrator": self.database.login == "entra",
-            "network": given.virtual_network is None and subnets == {None},
             "key_vault": self.key_vault,
         }.items():
             resource = "a resource that the stack makes with these settings. Remove it"
@@ -368,11 +365,23 @@ class AzureSettings(Settings):
         AddressPlan.of(prefix)
         return prefix
 
+    @property
+    def _subnets_given(self) -> set[str | None]:
+        """The ARM ids of the subnets that the stack needs; None for one that it makes."""
+        given = self.network.existing
+        return {given.apps_subnet, given.database_subnet, *([given.endpoints_subnet] if self.private_network else [])}
+
     @model_validator(mode="after")
     def _the_network_fits(self) -> Self:
         options = NetworkOptions(ExistingNetwork(**self.network.existing.model_dump()), self.network.route_table)
         if problem := next(options.problems(private=self.private_network), None):
             raise ValueError(f"network: {problem}")
+        makes_subnets = None in self._subnets_given
+        if options.existing.network and makes_subnets and "address_prefix" not in self.model_fields_set:
+            raise ValueError(
+                "network.existing names a network, in which the stack makes the subnets that are not named. Set addressPrefix "
+                "to a part of that network's addresses that is free, or name all subnets"
+            )
         if self.database.access == "azureServices":
             needing = {
                 "privateNetwork": self.private_network,

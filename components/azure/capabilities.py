@@ -24,7 +24,7 @@ VERSION = "16"
 ENDS_PASSWORDS = (
     "the database takes passwords now, and with database.login 'entra' it will not. The update restarts it and hands its "
     "tables over to the engine's role; the engine does not answer for some minutes. Set azure.database.login to 'password' to "
-    "leave it as it is (docs/azure.md#no-passwords)"
+    "leave it as it is (docs/azure-database.md#no-passwords)"
 )
 GIB_IN_MIB = 1024
 _SHOWN = 8
@@ -120,8 +120,8 @@ def _check_restored(token: str, server_id: str) -> None:
     """Raises NotOffered if there is no such server."""
     if get(token, server_id, API_VERSION).status == NOT_FOUND:
         raise NotOffered(
-            f"database.restoredServer: there is no {server_id}. Restore it first (docs/azure.md), or remove the setting. "
-            "Nothing was changed"
+            f"database.restoredServer: there is no {server_id}. Restore it first (docs/azure-database.md), or "
+            "remove the setting. Nothing was changed"
         )
 
 

@@ -17,7 +17,7 @@ from vision_customization.components.azure.capabilities import check_capabilitie
 from vision_customization.components.azure.deleted_vault import check_deleted_vault
 from vision_customization.components.azure.environment_check import check_environment
 from vision_customization.components.azure.registration import check_registered, namespaces_of
-from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, get
+from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, NoAnswer, get
 from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 from vision_customization.components.azure.subnet_check import check_subnet
 from vision_customization.components.azure.use import Use
@@ -282,20 +282,21 @@ def assigned_by_hand(assignments: Sequence[Any], container_id: str, ours: str) -
 def check_deleted_account(token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool | None:
     """Whether a soft-deleted Vision account with this name can be restored or purged; None if the caller may not ask.
 
-    Raises NotAllowed, or NoAnswer.
+    Raises NoAnswer.
     """
     path = (
         f"/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
         f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
     )
-    status = get(token, path, _DELETED_ACCOUNTS_VERSION).status
-    if status == FORBIDDEN:
+    answer = get(token, path, _DELETED_ACCOUNTS_VERSION)
+    if answer.status == FORBIDDEN:
         return None
-    if status not in (OK, NOT_FOUND):
-        raise NotAllowed(
-            f"Azure answered {status} to the question whether a deleted Vision account blocks the name '{account}'"
+    if answer.status not in (OK, NOT_FOUND):
+        raise NoAnswer(
+            f"Azure did not say whether a deleted Vision account blocks the name '{account}' ({answer.fault}). "
+            "Run the command again"
         )
-    return status == OK
+    return answer.status == OK
 
 
 def caller_type(token: str) -> str:

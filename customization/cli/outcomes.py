@@ -12,6 +12,7 @@ from vision_customization.contract.judging import AtThreshold, ThresholdPage
 from vision_customization.contract.outcome_texts import answered, counted_from, labelled, picture_name
 from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX, Confusion, Outcome, OutcomeFilter, OutcomePage
 from vision_customization.contract.texts import counted
+from vision_customization.customization.cli.options import account_key_option
 from vision_customization.customization.cli.output import performance_rows, print_table, progress_bar, say
 
 if TYPE_CHECKING:
@@ -30,12 +31,8 @@ images_option = click.option(
     metavar="FOLDER",
     help="Where the pictures are on this machine: lists their paths, and reads them from there.",
 )
-account_key_option = click.option(
-    "--account-key",
-    envvar="VISION_STORAGE_KEY",
-    show_envvar=True,
-    metavar="KEY",
-    help="The storage account's key, to read pictures without --images. By default, your Entra identity reads them.",
+picture_key_option = account_key_option(
+    "The storage account's key, to read pictures without --images. By default, your Entra identity reads them."
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote
 
 import requests
 
@@ -17,20 +16,17 @@ from vision_customization.contract.batch_prediction import (
     BatchPredictionRun,
 )
 from vision_customization.contract.enums import BatchPredictionStatus
-from vision_customization.customization.client.transport import Transport, is_transient
-from vision_customization.customization.client.typed_calls import TypedCalls, parse
-from vision_customization.customization.client.waiting import Waited
+from vision_customization.customization.client.client_calls import ClientCalls, segment
+from vision_customization.customization.client.transport import is_transient
+from vision_customization.customization.client.typed_calls import parse
 from vision_customization.customization.errors import BatchPredictionFailed, Unreachable
 
 _ATTEMPTS = 5
 """How often a download goes on after a broken connection without a single row in between."""
 
 
-class BatchPredictionCalls:
+class BatchPredictionCalls(ClientCalls):
     """The part of `VisionClient` about batch prediction runs. A service that knows none answers 404."""
-
-    _transport: Transport
-    _calls: TypedCalls
 
     def predict_batch(
         self,
@@ -63,7 +59,7 @@ class BatchPredictionCalls:
         return self._calls.get(BatchPredictionRun, _run_path(model_name, run_name))
 
     def list_batch_predictions(self, model_name: str) -> Iterator[BatchPredictionRun]:
-        return self._calls.list(BatchPredictionRun, f"/batchprediction/{quote(model_name, safe='')}/runs")
+        return self._calls.list(BatchPredictionRun, f"/batchprediction/{segment(model_name)}/runs")
 
     def cancel_batch_prediction(self, model_name: str, run_name: str) -> BatchPredictionRun:
         """Ask a run to stop; the rows that it has stay."""
@@ -123,18 +119,9 @@ class BatchPredictionCalls:
             finally:
                 reply.response.close()
 
-    def _wait(
-        self,
-        look: Callable[[], Waited],
-        what: str,
-        timeout_seconds: float | None,
-        on_progress: Callable[[Waited], None] | None,
-    ) -> Waited:
-        raise NotImplementedError  # `VisionClient` has it
-
 
 def _run_path(model_name: str, run_name: str) -> str:
-    return f"/batchprediction/{quote(model_name, safe='')}/runs/{quote(run_name, safe='')}"
+    return f"/batchprediction/{segment(model_name)}/runs/{segment(run_name)}"
 
 
 def _place(source: AzureBlobSource | None) -> tuple[str, str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import quote
 
 from vision_customization.contract.datasets import Dataset
 from vision_customization.contract.drafts import (
@@ -30,19 +29,17 @@ from vision_customization.contract.drafts import (
     VersionSave,
 )
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.client.transport import Reply, Transport
-from vision_customization.customization.client.typed_calls import TypedCalls, parse
+from vision_customization.customization.client.client_calls import ClientCalls, segment
+from vision_customization.customization.client.transport import Reply
+from vision_customization.customization.client.typed_calls import parse
 
 STORAGE_SECONDS = 150.0
 """Time limit for an answer that waits for blob storage: the engine itself gives up after two minutes."""
 
 
-class DraftCalls:
+class DraftCalls(ClientCalls):
     """The part of `VisionClient` about drafts and versions. An engine without a container for what people label answers 400; a
     service that knows no drafts answers 404."""
-
-    _transport: Transport
-    _calls: TypedCalls
 
     def begin_draft(
         self,
@@ -219,7 +216,7 @@ class DraftCalls:
 
     def version_image(self, dataset_name: str, digest: str, file: str) -> bytes:
         """An image of a version, as it was uploaded. `file` is its name in storage: its SHA-256 and its extension."""
-        return self._file(f"{_version(dataset_name, digest)}/images/{quote(file, safe='')}")
+        return self._file(f"{_version(dataset_name, digest)}/images/{segment(file)}")
 
     def _file(self, path: str) -> bytes:
         headers = {"Accept": "*/*"}
@@ -227,12 +224,12 @@ class DraftCalls:
 
 
 def _draft(name: str) -> str:
-    return f"/drafts/{quote(name, safe='')}"
+    return f"/drafts/{segment(name)}"
 
 
 def _versions(dataset_name: str) -> str:
-    return f"/datasets/{quote(dataset_name, safe='')}/versions"
+    return f"/datasets/{segment(dataset_name)}/versions"
 
 
 def _version(dataset_name: str, digest: str) -> str:
-    return f"{_versions(dataset_name)}/{quote(digest, safe='')}"
+    return f"{_versions(dataset_name)}/{segment(digest)}"

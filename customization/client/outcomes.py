@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from vision_customization.contract.judging import Calibration, ComparisonFilter, ComparisonPage, TagOutcomes, ThresholdPage
 from vision_customization.contract.outcomes import (
@@ -14,17 +13,13 @@ from vision_customization.contract.outcomes import (
     OutcomeFilter,
     OutcomePage,
 )
-from vision_customization.customization.client.transport import Transport
-from vision_customization.customization.client.typed_calls import TypedCalls, parse
+from vision_customization.customization.client.client_calls import ClientCalls, segment
+from vision_customization.customization.client.typed_calls import parse
 
 
-class OutcomeCalls:
+class OutcomeCalls(ClientCalls):
     """The part of `VisionClient` about outcomes. Without an evaluation's name, they are those that the model's own metrics are
     from. Each method raises NotFound if there are none: an older engine made the evaluation, or the model was imported."""
-
-    def __init__(self, transport: Transport, calls: TypedCalls) -> None:
-        self._transport = transport
-        self._calls = calls
 
     def get_outcomes(
         self,
@@ -143,7 +138,7 @@ class OutcomeCalls:
             NotFound: no such dataset, or no model that was trained from it has an estimate for its images.
         """
         params = _page({"model-name": model_name}, skip, top)
-        reply = self._transport.send("GET", f"/datasets/{quote(dataset_name, safe='')}/labelissues", params=params)
+        reply = self._transport.send("GET", f"/datasets/{segment(dataset_name)}/labelissues", params=params)
         return parse(LabelIssues, reply.json())
 
 
@@ -154,5 +149,5 @@ def _page(query: Mapping[str, str | None], skip: int, top: int) -> dict[str, str
 
 
 def _path(model_name: str, evaluation_name: str | None) -> str:
-    of = "" if evaluation_name is None else f"/evaluations/{quote(evaluation_name, safe='')}"
-    return f"/models/{quote(model_name, safe='')}{of}/outcomes"
+    of = "" if evaluation_name is None else f"/evaluations/{segment(evaluation_name)}"
+    return f"/models/{segment(model_name)}{of}/outcomes"

@@ -43,8 +43,22 @@ _RETRAINED: set[str] = set()
 """The rows that said in this update why their model is trained again, or that it is taken over."""
 
 
-class ModelProvider(VisionProvider):
+class ServiceModelProvider(VisionProvider):
+    """The provider of a model on the service, however the service came by it."""
+
     noun = "model"
+    identity = ("endpoint", "model_name")
+
+    def apply(self, olds: Properties, news: Properties) -> Properties:
+        if olds.get("managed_by") != news.get("managed_by"):
+            own_model(client(news), news["model_name"], news)
+        return {**olds, **news}
+
+    def remove(self, properties: Properties) -> None:
+        client(properties).end_model(properties["model_name"])
+
+
+class ModelProvider(ServiceModelProvider):
     inputs = (
         *CONNECTION_PROPERTIES[:2],
         "logical_name",
@@ -59,7 +73,6 @@ class ModelProvider(VisionProvider):
         "model_name",
         "managed_by",
     )
-    identity = ("endpoint", "model_name")
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
         remedy = "Give this Model another name in the program"
@@ -130,17 +143,9 @@ class ModelProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(name, {**props, **trained(model)})
 
-    def apply(self, olds: Properties, news: Properties) -> Properties:
-        if olds.get("managed_by") != news.get("managed_by"):
-            own_model(client(news), news["model_name"], news)
-        return {**olds, **news}
-
     def look(self, properties: Properties) -> Properties:
         model = client(properties).get_model(properties["model_name"])
         return {**trained(model), **other_owner(model.managed_by, properties)}
-
-    def remove(self, properties: Properties) -> None:
-        client(properties).end_model(properties["model_name"])
 
 
 def check_trained_here(model: TrainedModel) -> None:

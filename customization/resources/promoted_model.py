@@ -14,9 +14,9 @@ from pulumi import dynamic
 from vision_customization.common.errors import VisionError
 from vision_customization.customization.errors import NotFound, ServiceError
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, Workspace, client
-from vision_customization.customization.resources.model import ModelResource, trained
+from vision_customization.customization.resources.model import ModelResource, ServiceModelProvider, trained
 from vision_customization.customization.resources.owner import other_owner, own_model, this_stack
-from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
+from vision_customization.customization.resources.provider import Properties, failures, is_known, name_failures
 from vision_customization.customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
@@ -34,10 +34,8 @@ class NotPromoted(VisionError):
     """The model can't be downloaded from the service that trained it, or its name is taken here."""
 
 
-class PromotedModelProvider(VisionProvider):
-    noun = "model"
+class PromotedModelProvider(ServiceModelProvider):
     inputs = (*CONNECTION_PROPERTIES[:2], *SOURCE_CONNECTION, "source", "model_name", "artifact_digest", "managed_by")
-    identity = ("endpoint", "model_name")
     same_while_unknown = (*CONNECTION_PROPERTIES, *SOURCE_CONNECTION)
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
@@ -74,17 +72,9 @@ class PromotedModelProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(model.name, {**props, **promoted(model)})
 
-    def apply(self, olds: Properties, news: Properties) -> Properties:
-        if olds.get("managed_by") != news.get("managed_by"):
-            own_model(client(news), news["model_name"], news)
-        return {**olds, **news}
-
     def look(self, properties: Properties) -> Properties:
         model = client(properties).get_model(properties["model_name"])
         return {**promoted(model), **other_owner(model.managed_by, properties)}
-
-    def remove(self, properties: Properties) -> None:
-        client(properties).end_model(properties["model_name"])
 
     @staticmethod
     def _import(service: VisionClient, properties: Properties, row: Row) -> TrainedModel:

@@ -6,9 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-ROLE_WAIT_SECONDS = 180.0
-"""How long a job retries if storage says that the role is missing."""
-
 PAUSE_SECONDS = 5.0
 _LOGGED_SECONDS = 60.0
 

@@ -20,6 +20,7 @@ from vision_customization.engine.store.accepted_findings import AcceptedFindingS
 from vision_customization.engine.store.batch_predictions import BatchPredictionStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.content import ContentStore
+from vision_customization.engine.store.content_tables import ContentIndexRow
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.dataset_uses import DatasetUse, DatasetUseStore
 from vision_customization.engine.store.datasets import DatasetStore
@@ -69,14 +70,7 @@ from vision_customization.engine.store.samples import SampleRecord, SampleStore
 from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
-from vision_customization.engine.store.tables import (
-    BatchPredictionRow,
-    ContentIndexRow,
-    EvaluationRow,
-    InspectionRow,
-    ModelRow,
-    RunRow,
-)
+from vision_customization.engine.store.tables import BatchPredictionRow, EvaluationRow, InspectionRow, ModelRow, RunRow
 from vision_customization.engine.store.versions import VersionStore
 
 __all__ = [

@@ -18,9 +18,10 @@ from vision_customization.contract.enums import AnnotationKind, ContentStatus, P
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store.content_pages import ContentPages
 from vision_customization.engine.store.content_rows import ContentWriter, delete_rows
+from vision_customization.engine.store.content_tables import ContentIndexRow
 from vision_customization.engine.store.database import found, status_counts
 from vision_customization.engine.store.records import ContentIndexRecord, IndexedFile, IndexedImage, ProblemCount
-from vision_customization.engine.store.tables import ContentIndexRow, DatasetRow, EvaluationRow, ModelRow
+from vision_customization.engine.store.tables import DatasetRow, EvaluationRow, ModelRow
 
 CHECK_SECONDS = 60.0
 """How old an index may be before somebody who looks at it makes a worker compare it with the files."""

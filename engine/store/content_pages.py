@@ -13,6 +13,15 @@ from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import ProblemKind
 from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.store.content_rows import SELECTION_OF, UNLABELLED, address_key, address_of, name_digest
+from vision_customization.engine.store.content_tables import (
+    ContentAddressRow,
+    ContentImageRow,
+    ContentIndexRow,
+    ContentLabelRow,
+    ContentProblemRow,
+    ContentSelectionRow,
+    ContentTagRow,
+)
 from vision_customization.engine.store.database import Database
 from vision_customization.engine.store.known_blobs import digests_of
 from vision_customization.engine.store.records import (
@@ -24,15 +33,6 @@ from vision_customization.engine.store.records import (
     IndexedProblem,
     IndexedSize,
     IndexedTag,
-)
-from vision_customization.engine.store.tables import (
-    ContentAddressRow,
-    ContentImageRow,
-    ContentIndexRow,
-    ContentLabelRow,
-    ContentProblemRow,
-    ContentSelectionRow,
-    ContentTagRow,
 )
 
 _BATCH = 500  # below SQLite's limit on parameters of a statement

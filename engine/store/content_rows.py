@@ -18,6 +18,14 @@ from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import ProblemKind
 from vision_customization.engine.blobs.address import BlobAddress, BlobError
 from vision_customization.engine.store.cipher import TokenCipher
+from vision_customization.engine.store.content_tables import (
+    ContentAddressRow,
+    ContentImageRow,
+    ContentLabelRow,
+    ContentProblemRow,
+    ContentSelectionRow,
+    ContentTagRow,
+)
 from vision_customization.engine.store.database import Database
 from vision_customization.engine.store.records import IndexedProblem, IndexedTag
 from vision_customization.engine.store.tables import Table
@@ -42,7 +50,15 @@ SELECTION_OF = {kind: -10 - number for number, kind in enumerate(
 """The selections of the images with a problem of a kind. They are stored: add to the end only."""
 
 _IMAGES, _LABELS, _SELECTIONS, _ADDRESSES, _TAGS, _PROBLEMS = _ROWS = tuple(
-    Table.metadata.tables[f"content_{name}"] for name in ("images", "labels", "selections", "addresses", "tags", "problems")
+    Table.metadata.tables[row.__tablename__]
+    for row in (
+        ContentImageRow,
+        ContentLabelRow,
+        ContentSelectionRow,
+        ContentAddressRow,
+        ContentTagRow,
+        ContentProblemRow,
+    )
 )
 _ADDRESS_BYTES = 8
 

@@ -14,10 +14,13 @@ from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store.content_rows import name_digest
 from vision_customization.engine.store.draft_records import NewDraftImage
 from vision_customization.engine.store.draft_rows import image_row, label_rows
-from vision_customization.engine.store.tables import DraftRow, Table
+from vision_customization.engine.store.draft_tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
+from vision_customization.engine.store.tables import Table
 
 _BATCH = 4000
-_IMAGES, _LABELS, _TAGS = (insert(Table.metadata.tables[f"draft_{name}"]) for name in ("images", "labels", "tags"))
+_IMAGES, _LABELS, _TAGS = (
+    insert(Table.metadata.tables[row.__tablename__]) for row in (DraftImageRow, DraftLabelRow, DraftTagRow)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from vision_customization.contract.drafts import BulkAction, ImageChoice, ImageState
 from vision_customization.engine.store.draft_pages import LEFT, labels_of
 from vision_customization.engine.store.draft_records import labels_from_json, labels_to_json
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
+from vision_customization.engine.store.draft_tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 
 Report = Callable[[int, int], None]
 """Called with how many images were gone through, and how many there are."""

@@ -7,17 +7,9 @@ from sqlalchemy.orm import Session
 
 from vision_customization.contract.drafts import ImageState
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.engine.store.content_tables import ContentImageRow, ContentIndexRow, ContentLabelRow, ContentTagRow
+from vision_customization.engine.store.draft_tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 from vision_customization.engine.store.errors import ImagesElsewhere
-from vision_customization.engine.store.tables import (
-    ContentImageRow,
-    ContentIndexRow,
-    ContentLabelRow,
-    ContentTagRow,
-    DraftImageRow,
-    DraftLabelRow,
-    DraftRow,
-    DraftTagRow,
-)
 
 _CONTENT_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,7}")
 _SHA256_LENGTH = 64

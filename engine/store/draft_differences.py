@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vision_customization.contract.drafts import ImageState
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftTagRow
+from vision_customization.engine.store.draft_tables import DraftImageRow, DraftLabelRow, DraftTagRow
 
 Tags = tuple[str, ...]
 

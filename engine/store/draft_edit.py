@@ -13,7 +13,7 @@ from vision_customization.engine.store.content_rows import name_digest
 from vision_customization.engine.store.draft_pages import labels_of
 from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage, labels_from_json, labels_to_json
 from vision_customization.engine.store.draft_rows import image_row, label_rows
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
+from vision_customization.engine.store.draft_tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 
 ADDED_AT_ONCE = 500
 """Images of a batch: below SQLite's limit on parameters of a statement."""

@@ -9,7 +9,7 @@ from vision_customization.common.dataset_content.three_way import Outcome, outco
 from vision_customization.contract.drafts import ImageState
 from vision_customization.engine.store.draft_edit import ADDED_AT_ONCE, DraftEdit
 from vision_customization.engine.store.draft_records import DraftImageRecord, DraftLabel, NewDraftImage
-from vision_customization.engine.store.tables import DraftImageRow
+from vision_customization.engine.store.draft_tables import DraftImageRow
 
 Names = Callable[[str], str]
 

@@ -8,7 +8,7 @@ from vision_customization.contract.drafts import ImageChoice
 from vision_customization.engine.store.database import Database
 from vision_customization.engine.store.draft_pages import chosen_by, images_of
 from vision_customization.engine.store.draft_records import DraftImageRecord
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow
+from vision_customization.engine.store.draft_tables import DraftImageRow, DraftLabelRow
 
 
 class DraftNumbers:

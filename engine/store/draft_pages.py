@@ -21,7 +21,7 @@ from vision_customization.engine.store.draft_records import (
     DraftTagRecord,
     labels_from_json,
 )
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
+from vision_customization.engine.store.draft_tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 
 _BATCH = 500  # below SQLite's limit on parameters of a statement
 _READ_AT_ONCE = 1000

@@ -45,9 +45,10 @@ from vision_customization.engine.store.draft_records import (
     LabelChange,
     NewDraftImage,
 )
+from vision_customization.engine.store.draft_tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 from vision_customization.engine.store.errors import AlreadyExists, NotFound
 from vision_customization.engine.store.inspections import of_draft
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow, InspectionRow
+from vision_customization.engine.store.tables import InspectionRow
 
 
 class DraftStore(DraftPages):

@@ -8,9 +8,11 @@ from sqlalchemy import String, cast, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vision_customization.contract.enums import AnnotationKind, ContentStatus
+from vision_customization.engine.store.content_tables import ContentIndexRow
 from vision_customization.engine.store.database import Database, found
 from vision_customization.engine.store.draft_records import VersionRecord
-from vision_customization.engine.store.tables import ContentIndexRow, DatasetRow, VersionRow
+from vision_customization.engine.store.draft_tables import VersionRow
+from vision_customization.engine.store.tables import DatasetRow
 
 
 class VersionStore:

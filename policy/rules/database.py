@@ -115,7 +115,8 @@ RULES = (
         name="database-standby",
         says="The database has a standby server of a kind that the stack allows.",
         why="Without one, the engine waits until Azure has repaired or replaced the server.",
-        fix="Set `highAvailability.mode` to an allowed mode that the region offers (docs/azure.md), or allow it with `modes`.",
+        fix="Set `highAvailability.mode` to an allowed mode that the region offers (docs/azure-database.md), or allow it with "
+        "`modes`.",
         types=(SERVER,),
         settings={
             "modes": {

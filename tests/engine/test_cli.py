@@ -48,6 +48,7 @@ SHOWN = {
     "cache_models": "INTEGER",
     "connections": "INTEGER",
     "analyze_seconds": "FLOAT",
+    "role_wait_seconds": "FLOAT",
     "entra_tenant": "TEXT",
     "entra_audience": "TEXT",
     "public_url": "URL",

@@ -52,7 +52,7 @@ def test_every_example_of_azure_is_valid(page: str, settings: dict[str, Any]) ->
 
 
 def test_the_examples_of_azure_are_found() -> None:
-    assert {page for page, _ in EXAMPLES} >= {"azure.md", "azure-network.md", "azure-restore.md"}
+    assert {page for page, _ in EXAMPLES} >= {"azure.md", "azure-database.md", "azure-network.md", "azure-restore.md"}
 
 
 def test_what_prebuilt_features_lack_is_documented() -> None:

@@ -352,11 +352,15 @@ SUBNETS = {"network": {"existing": {"appsSubnet": f"{SUBNET}apps", "databaseSubn
         (REGISTRY, "containerRegistry needs registry, its login server"),
         ({"addressPrefix": "10.9.0.0/23"} | SUBNETS, "addressPrefix needs a subnet that the stack makes"),
         (
+            {"network": {"existing": {"appsSubnet": f"{SUBNET}apps"}}},
+            "network.existing names a network, in which the stack makes",
+        ),
+        ({"privateNetwork": True} | SUBNETS, "network.existing names a network, in which the stack makes"),
+        (
             {"resourceGroup": {"existing": "theirs"}, "names": {"resourceGroup": "ours"}},
             "names.resourceGroup needs a resource that the stack makes with these settings. Remove it",
         ),
         ({"names": {"logWorkspace": "ours"}} | LOGS, "names.logWorkspace needs a resource"),
-        ({"names": {"network": "ours"}} | SUBNETS, "names.network needs a resource"),
         ({"names": {"keyVault": "ours"}}, "names.keyVault needs a resource"),
         ({"names": {"subdomain": "ours"}, "vision": "none"}, "names.subdomain needs a resource"),
         ({"names": {"workerJob": "ours"}}, "names.workerJob needs a resource"),
@@ -400,3 +404,10 @@ def test_a_region_has_two_names() -> None:
     settings = settings_of(platform="azure", azure={"image": "i", "location": "Sweden Central"})
     assert settings.azure is not None
     assert (settings.azure.location, settings.azure.vision_location) == ("swedencentral", None)
+
+
+def test_a_network_of_somebody_else_has_a_name_for_what_the_stack_makes_in_it() -> None:
+    """Security groups, private endpoints and the zone of the database begin with it."""
+    settings = settings_of(azure={"image": "i", "names": {"network": "ours"}} | SUBNETS)
+    assert settings.azure is not None
+    assert settings.azure.names.network == "ours"

@@ -18,6 +18,7 @@ from vision_customization.customization.cli.conversion import (
     write_parts,
 )
 from vision_customization.customization.cli.conversion_report import print_report, report_json
+from vision_customization.customization.cli.options import seed_option, split_share_option
 from vision_customization.customization.cli.output import json_option, print_json
 from vision_customization.customization.errors import ConversionFailed
 
@@ -43,20 +44,8 @@ from vision_customization.customization.errors import ConversionFailed
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The folder with the images, if SOURCE is a file.",
 )
-@click.option(
-    "--test-share",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.0,
-    show_default=True,
-    help="The share of each tag's images to put in test.json.",
-)
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    help="Seed of the train/test split; a different seed gives a different split.",
-)
+@split_share_option(0.0)
+@seed_option
 @click.option(
     "--multi-label",
     is_flag=True,

@@ -16,6 +16,7 @@ from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.commands.dataset_versions import find_version
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
+from vision_customization.customization.cli.options import account_key_option, sas_days_option
 from vision_customization.customization.cli.output import json_option, print_json, print_table, progress_bar, say
 from vision_customization.customization.errors import NotFound
 
@@ -36,13 +37,7 @@ REFUSED_SHOWN = 20
     help="Copy this version, `sha256:DIGEST` or `latest`. The service reads it. [default: what is registered as NAME]",
 )
 @click.option("--to", "container", required=True, metavar="URL", help="The blob container; created if it does not exist.")
-@click.option(
-    "--account-key",
-    envvar="VISION_STORAGE_KEY",
-    show_envvar=True,
-    metavar="KEY",
-    help="The key of that container's account. By default, your Entra identity writes.",
-)
+@account_key_option("The key of that container's account. By default, your Entra identity writes.")
 @click.option(
     "--source-key",
     envvar="VISION_SOURCE_STORAGE_KEY",
@@ -53,13 +48,7 @@ REFUSED_SHOWN = 20
 @click.option(
     "--register", "registered_name", metavar="NAME", help="Register the copy as this dataset, or replace its content."
 )
-@click.option(
-    "--sas-days",
-    type=click.IntRange(1),
-    default=365,
-    show_default=True,
-    help="Lifetime in days of the SAS token the service reads a registered copy with (only with --account-key).",
-)
+@sas_days_option("a registered copy with")
 @service_options
 @json_option
 def copy(

@@ -22,6 +22,7 @@ from vision_customization.customization.cli.dataset_files import (
     purpose_option,
     source_of,
 )
+from vision_customization.customization.cli.options import account_key_option, sas_days_option
 from vision_customization.customization.cli.output import (
     confirm,
     digest_cache,
@@ -111,20 +112,10 @@ def show_dataset(client: VisionClient, name: str, as_json: bool) -> None:
     metavar="URL",
     help="The blob container to upload to; created if it does not exist.",
 )
-@click.option(
-    "--account-key",
-    envvar="VISION_STORAGE_KEY",
-    show_envvar=True,
-    metavar="KEY",
-    help="The storage account's key. By default, your Entra identity uploads and the service reads with its own identity.",
+@account_key_option(
+    "The storage account's key. By default, your Entra identity uploads and the service reads with its own identity."
 )
-@click.option(
-    "--sas-days",
-    type=click.IntRange(1),
-    default=365,
-    show_default=True,
-    help="Lifetime in days of the SAS token the service reads with (only with --account-key).",
-)
+@sas_days_option("with")
 @click.option("--replace", is_flag=True, help="If a dataset with this name is registered, replace its content.")
 @service_options
 @json_option

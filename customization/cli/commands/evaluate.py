@@ -16,11 +16,12 @@ from vision_customization.customization.cli.commands.models import resolve
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
 from vision_customization.customization.cli.gate_argument import Requirement
+from vision_customization.customization.cli.options import timeout_option
 from vision_customization.customization.cli.outcomes import (
     REPORT_PICTURES,
-    account_key_option,
     evaluation_report,
     images_option,
+    picture_key_option,
     print_confusion,
     print_wrong,
     threshold_numbers,
@@ -52,13 +53,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Minimum value of a metric (maximum for calibrationECE). Repeatable; exit code 1 if any is missed.",
 )
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(0),
-    metavar="SECONDS",
-    help="Stop waiting after SECONDS; the evaluation continues.",
-)
+@timeout_option("evaluation")
 @click.option("--wrong", type=click.IntRange(0), metavar="NUMBER", help="List the pictures that are wrong, the worst first.")
 @click.option(
     "--threshold",
@@ -75,7 +70,7 @@ if TYPE_CHECKING:
     help="Write a page with metrics, curves, the confusion matrix and the worst pictures (24, or as many as --wrong says).",
 )
 @images_option
-@account_key_option
+@picture_key_option
 @service_options
 @json_option
 def evaluate(

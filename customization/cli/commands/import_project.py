@@ -22,6 +22,7 @@ from vision_customization.customization.cli.commands.datasets import upload_file
 from vision_customization.customization.cli.connection import project_folder, say_on_stderr
 from vision_customization.customization.cli.conversion import write_parts
 from vision_customization.customization.cli.conversion_report import print_report, report_json
+from vision_customization.customization.cli.options import account_key_option, seed_option, split_share_option
 from vision_customization.customization.cli.output import digest_cache, json_option, print_json, progress_bar, say
 from vision_customization.customization.errors import ConversionFailed
 
@@ -84,28 +85,10 @@ def import_project() -> None:
     help="The folder to write images, train.json, test.json and baseline.json to.",
 )
 @click.option("--name", help="The name of model and datasets in the stack's file. [default: the project's]")
-@click.option(
-    "--test-share",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.2,
-    show_default=True,
-    help="The share of each tag's images to put in test.json.",
-)
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    help="Seed of the train/test split; a different seed gives a different split.",
-)
+@split_share_option(0.2)
+@seed_option
 @click.option("--container", metavar="URL", help="Also upload the datasets to this blob container, and name them in the YAML.")
-@click.option(
-    "--account-key",
-    envvar="VISION_STORAGE_KEY",
-    show_envvar=True,
-    metavar="KEY",
-    help="The storage account's key for --container. By default, your Entra identity uploads.",
-)
+@account_key_option("The storage account's key for --container. By default, your Entra identity uploads.")
 @json_option
 def customvision(
     files: tuple[Path, ...],

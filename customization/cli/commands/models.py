@@ -18,6 +18,7 @@ from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.training_time import budget_range_fault, duration
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.gate_argument import Requirement
+from vision_customization.customization.cli.options import timeout_option
 from vision_customization.customization.cli.output import (
     confirm,
     json_option,
@@ -34,14 +35,6 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 KINDS = [kind.value for kind in ModelKind]
-
-timeout_option = click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(0),
-    metavar="SECONDS",
-    help="Stop waiting after SECONDS; the training continues.",
-)
 
 
 @click.group(short_help="Train, import, publish and list models")
@@ -116,7 +109,7 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
 @click.option(
     "--wait/--no-wait", default=True, show_default=True, help="Whether to wait until the training ends, showing its progress."
 )
-@timeout_option
+@timeout_option("training")
 @service_options
 @json_option
 def train_model(
@@ -170,7 +163,7 @@ def train_model(
 
 @models.command("wait", short_help="Wait until a training ends")
 @click.argument("name")
-@timeout_option
+@timeout_option("training")
 @service_options
 @json_option
 def wait_for_model(client: VisionClient, name: str, timeout_seconds: float | None, as_json: bool) -> None:

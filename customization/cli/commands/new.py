@@ -23,6 +23,7 @@ from vision_customization.customization.cli.conversion import (
 )
 from vision_customization.customization.cli.conversion_report import print_report, remark_line
 from vision_customization.customization.cli.dataset_files import source_of
+from vision_customization.customization.cli.options import split_share_option
 from vision_customization.customization.cli.output import progress_bar
 from vision_customization.customization.errors import DatasetInvalid
 
@@ -52,13 +53,7 @@ GATES = {
 @click.option("--from", "source_format", type=click.Choice(FORMATS), help="Their format. [default: found out]")
 @click.option("--multi-label", is_flag=True, help="An image may have several tags, or none.")
 @click.option("--stack", default=STACK, show_default=True, help="The stack whose file gets the model; it need not exist yet.")
-@click.option(
-    "--test-share",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.2,
-    show_default=True,
-    help="The share of each tag's images that the model is judged on, and not trained on.",
-)
+@split_share_option(0.2, "The share of each tag's images that the model is judged on, and not trained on.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

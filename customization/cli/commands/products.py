@@ -10,6 +10,7 @@ import click
 
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.image_argument import is_url, without_query
+from vision_customization.customization.cli.options import timeout_option
 from vision_customization.customization.cli.output import confirm, json_option, print_json, print_table, progress_bar, say
 
 if TYPE_CHECKING:
@@ -28,13 +29,7 @@ def products() -> None:
 @click.argument("image")
 @click.option("--name", help="The run's name. [default: the time]")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait for the result.")
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(0),
-    metavar="SECONDS",
-    help="Stop waiting after SECONDS; the run continues.",
-)
+@timeout_option("run")
 @service_options
 @json_option
 def run_products(

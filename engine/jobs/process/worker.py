@@ -20,7 +20,6 @@ from dbos._error import DBOSAwaitedWorkflowCancelledError, DBOSException, DBOSNo
 from sqlalchemy.exc import SQLAlchemyError
 
 from vision_customization.engine.blobs.reader import BlobReader
-from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS_MAX
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
@@ -79,9 +78,9 @@ class Worker:
     """A worker in this process. A process can have one at a time, because it can run DBOS only once.
 
     `extractor` is by default opened with the pretrained networks. `pauses_seconds` are the pauses between the attempts of a
-    step. `role_wait_seconds` is how long to retry a blob that the engine's identity may not read. `detector` answers product
-    recognition runs; by default it uses the trained models. `thumbnails` says whether to store thumbnails of the images that
-    jobs decode, for the Studio. `once`: take one job in all, and pieces of any job until it has ended.
+    step. `detector` answers product recognition runs; by default it uses the trained models. `thumbnails` says whether to store
+    thumbnails of the images that jobs decode, for the Studio. `once`: take one job in all, and pieces of any job until it has
+    ended.
     """
 
     def __init__(
@@ -89,7 +88,6 @@ class Worker:
         settings: Settings,
         extractor: Extractor | None = None,
         pauses_seconds: Sequence[float] = PAUSES_SECONDS,
-        role_wait_seconds: float = ROLE_WAIT_SECONDS,
         detector: Detector | None = None,
         *,
         thumbnails: bool = False,
@@ -105,7 +103,7 @@ class Worker:
         self._store = Store.open(settings)
         self._store.check_token_key(settings)
         self._reader = BlobReader(
-            settings.allowed_hosts, identity_hosts=settings.identity_hosts, role_wait_seconds=role_wait_seconds
+            settings.allowed_hosts, identity_hosts=settings.identity_hosts, role_wait_seconds=settings.role_wait_seconds
         )
         prepare_system_database(settings)
         self._queue = JobQueue(settings)

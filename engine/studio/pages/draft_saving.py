@@ -14,7 +14,6 @@ from vision_customization.engine.drafts.merging import merge_draft
 from vision_customization.engine.drafts.saving import Report
 from vision_customization.engine.orders.drafts import delete_draft
 from vision_customization.engine.orders.versions import save_and_register
-from vision_customization.engine.store import DraftRecord, VersionRecord
 from vision_customization.engine.studio.draft_contents import container_of, draft_of
 from vision_customization.engine.studio.draft_facts import facts_of, may_delete
 from vision_customization.engine.studio.pages.drafts import waits
@@ -33,15 +32,7 @@ _COUNT_MAX = 100_000_000
 @pages.get("/drafts/{draft}/save")
 def saving(visit: Visit) -> Response:
     """What has changed, in words, and the form that saves it."""
-    record = draft_of(visit)
-    lines, saved = _unsaved(visit, record)
-    return visit.render(
-        "draft_save.html",
-        draft=facts_of(visit, record),
-        changes=lines,
-        saved=saved,
-        snippets=draft_snippets(visit.origin, record.name),
-    )
+    return _with_changes(visit, "draft_save.html")
 
 
 @pages.post("/drafts/{draft}/save", role=Role.LABELER)
@@ -88,15 +79,7 @@ def merged(visit: Visit) -> Response:
 @pages.get("/drafts/{draft}/delete", role=Role.LABELER)
 def deleting(visit: Visit) -> Response:
     """What would be lost."""
-    record = draft_of(visit)
-    lines, saved = _unsaved(visit, record)
-    return visit.render(
-        "draft_delete.html",
-        draft=facts_of(visit, record),
-        changes=lines,
-        saved=saved,
-        snippets=draft_snippets(visit.origin, record.name),
-    )
+    return _with_changes(visit, "draft_delete.html")
 
 
 @pages.post("/drafts/{draft}/delete", role=Role.LABELER)
@@ -110,7 +93,14 @@ def delete(visit: Visit) -> Response:
     return visit.redirect("/studio/drafts")
 
 
-def _unsaved(visit: Visit, record: DraftRecord) -> tuple[list[str], VersionRecord | None]:
-    """What is different from what the draft began with, in words, and the version that has this content already."""
-    lines = changes_of(visit.service.store, record)
-    return lines, saved_as(visit.service.store, record, lines)
+def _with_changes(visit: Visit, template: str) -> Response:
+    """A page with what is different from what the draft began with, in words, and the version that has this content already."""
+    record, store = draft_of(visit), visit.service.store
+    lines = changes_of(store, record)
+    return visit.render(
+        template,
+        draft=facts_of(visit, record),
+        changes=lines,
+        saved=saved_as(store, record, lines),
+        snippets=draft_snippets(visit.origin, record.name),
+    )

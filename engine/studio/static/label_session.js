@@ -9,6 +9,7 @@ import { NO_HISTORY, recorded, redone, sameContent, undone } from "./label_histo
 import { DraftImages } from "./label_images.js";
 import { NoticeLine, noticeOf } from "./label_notice.js";
 import { LabelOrder } from "./label_order.js";
+import { LabelPicture } from "./label_picture.js";
 import { contentOf } from "./label_queue.js";
 import { Suggestions, suggestionInWords } from "./label_suggestions.js";
 import { TagList, withTag } from "./label_tags.js";
@@ -62,8 +63,8 @@ export class Labelling {
     this.order = new LabelOrder(address, this.images);
     this.suggestions = new Suggestions(address, model);
     this.notice = new NoticeLine((choice) => this.run({ does: choice }));
-    this.slot = byId("picture", HTMLElement);
     this.stage = byId("stage", HTMLElement);
+    this.picture = new LabelPicture(this.stage, this.images, { loaded: (image) => this.#pictureLoaded(image), signIn });
     this.#tag = this.tags.at(0) ?? null;
     const first = data.first[0];
     if (!first) throw new Error("there is no image to label");
@@ -178,7 +179,7 @@ export class Labelling {
       this.editor.tag(tag);
       return;
     }
-    if (!this.#isSeen) {
+    if (!this.picture.isSeen) {
       say("The picture is still loading: nothing was set.");
       return;
     }
@@ -216,12 +217,6 @@ export class Labelling {
       return;
     }
     if (this.#apply({ labels: [], empty: true }) || this.#image.empty) await this.#goOn();
-  }
-
-  /** Whether the picture is in sight, or cannot be. */
-  get #isSeen() {
-    const picture = this.slot.firstElementChild;
-    return !(picture instanceof HTMLImageElement) || picture.complete;
   }
 
   /** Whether a filter says what comes next; else it is the next image without labels. */
@@ -276,8 +271,8 @@ export class Labelling {
   /** @param {DraftImage} image */
   #display(image) {
     this.#image = image;
-    this.#showPicture(image);
-    this.editor?.open(this.#sizeOf(image), image.labels);
+    this.picture.show(image);
+    this.editor?.open(this.picture.sizeOf(image), image.labels);
     this.#suggest(image);
     this.#render();
     byId("image-name", HTMLElement).textContent = image.fileName;
@@ -291,48 +286,14 @@ export class Labelling {
     if (this.images.age(image.number) > STALE_MS) this.#check(image);
   }
 
-  /** @param {DraftImage} image */
-  #showPicture(image) {
-    const picture = this.images.picture(image);
-    picture.alt = image.fileName;
-    if (this.slot.firstElementChild !== picture) this.slot.replaceChildren(picture);
-    this.stage.classList.toggle("loading", !picture.complete);
-    byId("picture-problem", HTMLElement).hidden = true;
-    picture.onload = () => {
-      if (this.#image.number !== image.number) return;
-      this.stage.classList.remove("loading");
-      const size = this.#sizeOf(image);
-      if (this.editor && (size.width !== this.editor.size.width || size.height !== this.editor.size.height)) {
-        this.editor.resize(size);
-        this.list?.show([], size);
-        this.list?.show(this.#image.labels, size);
-      }
-    };
-    picture.onerror = () => this.#tellWhy(image);
-    if (picture.complete && !picture.naturalWidth) this.#tellWhy(image);
-  }
-
-  /**
-   * The size in pixels that boxes are counted in: the image's own, if the picture has the same shape.
-   * @param {DraftImage} image
-   */
-  #sizeOf(image) {
-    const picture = this.images.picture(image);
-    const [width, height] = [picture.naturalWidth || image.width || 4, picture.naturalHeight || image.height || 3];
-    const alike = image.width && image.height && Math.abs((image.width / image.height) * (height / width) - 1) < 0.03;
-    return alike ? { width: image.width ?? width, height: image.height ?? height } : { width, height };
-  }
-
-  /** @param {DraftImage} image */
-  async #tellWhy(image) {
-    const response = await fetch(image.view, { headers: { Accept: "application/json" } }).catch(() => null);
-    if (this.#image.number !== image.number) return;
-    if (response?.status === 401) this.signIn();
-    const body = response?.ok ? null : await response?.json().catch(() => null);
-    const place = byId("picture-problem", HTMLElement);
-    place.textContent = `This picture cannot be shown. ${body?.error?.message ?? "Go to another image and come back to try again."}`;
-    place.hidden = false;
-    this.stage.classList.remove("loading");
+  /** Give the boxes the size of the picture, if it has another one than the image was said to have. @param {DraftImage} image */
+  #pictureLoaded(image) {
+    const size = this.picture.sizeOf(image);
+    if (this.editor && (size.width !== this.editor.size.width || size.height !== this.editor.size.height)) {
+      this.editor.resize(size);
+      this.list?.show([], size);
+      this.list?.show(this.#image.labels, size);
+    }
   }
 
   /** Whether another person has changed the image since the engine told of it. @param {DraftImage} image */

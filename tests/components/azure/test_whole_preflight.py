@@ -17,7 +17,7 @@ from vision_customization.components.azure.capabilities import NotOffered
 from vision_customization.components.azure.environment_check import AddressIsFixed
 from vision_customization.components.azure.preflight import AccountDeleted, Caller, Found, NotAllowed, Wanted, preflight
 from vision_customization.components.azure.preflight_resource import PreflightProvider
-from vision_customization.components.azure.resource_manager import Answer
+from vision_customization.components.azure.resource_manager import Answer, NoAnswer
 from vision_customization.components.azure.roles import Role
 
 GROUP = "/subscriptions/sub-1/resourceGroups/contoso-vision"
@@ -138,6 +138,12 @@ def test_an_account_is_restored_only_if_it_was_deleted(ask: Ask, status: int) ->
     if status == 200:
         with pytest.raises(AccountDeleted, match=r"Set `azure\.restore: true`"):
             ask(flexibleServers=THERE, deletedAccounts=deleted)
+
+
+def test_an_answer_that_says_nothing_about_a_deleted_account_says_what_to_do(ask: Ask) -> None:
+    busy = Answer(503, {"error": {"code": "ServerBusy", "message": "Try later."}})
+    with pytest.raises(NoAnswer, match=r"blocks the name 'vision' \(ServerBusy: Try later\.\)\. Run the command again"):
+        ask(flexibleServers=THERE, deletedAccounts=busy)
 
 
 @pytest.mark.parametrize(

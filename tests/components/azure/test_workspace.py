@@ -11,6 +11,7 @@ from tests.components.azure.played_azure import SUBSCRIPTION, Azure
 from tests.components.azure.played_engine import playing
 from vision_customization.components.azure.args import AzureArgs, DatabaseSize, EngineSize
 from vision_customization.components.azure.existing import Existing
+from vision_customization.components.azure.existing_network import ExistingNetwork, NetworkOptions
 from vision_customization.components.azure.preflight import MAKE_GROUP
 from vision_customization.components.azure.workspace import AzureWorkspace
 
@@ -171,3 +172,10 @@ def test_the_name_of_the_workers_is_exported() -> None:
 def test_an_id_of_another_type_is_refused() -> None:
     with pytest.raises(ValueError, match=r"identity '.*/logs': must be the id of a resource of type Microsoft\.Managed"):
         AzureArgs(base="contoso", image="engine:1", identity=Existing(LOGS))
+
+
+def test_the_name_of_the_network_is_in_names_of_what_is_made_among_given_subnets(azure: Azure) -> None:
+    subnets = f"{PLATFORM}/Microsoft.Network/virtualNetworks/spoke/subnets"
+    given = ExistingNetwork(apps_subnet=f"{subnets}/apps", database_subnet=f"{subnets}/database")
+    declare(network=NetworkOptions(given), names={"network": "ours"})
+    assert azure.inputs("privatedns:PrivateZone")["privateZoneName"] == "ours.private.postgres.database.azure.com"

@@ -13,7 +13,8 @@ from tests.engine.blobs.site import Reply, Site, serving, write_certificate
 from vision_customization.engine.blobs.address import BlobAddress
 from vision_customization.engine.blobs.identity import STORAGE_SCOPE, VISION_SCOPE, ManagedIdentity, NoToken, named
 from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind, BlobReader
-from vision_customization.engine.blobs.role_wait import PAUSE_SECONDS, ROLE_WAIT_SECONDS
+from vision_customization.engine.blobs.role_wait import PAUSE_SECONDS
+from vision_customization.engine.settings import Settings
 
 SAS = SecretStr("?sv=2024&sig=TOPSECRET")
 
@@ -41,7 +42,7 @@ def reader(azure: Site, clock: Clock) -> Iterator[BlobReader]:
     with BlobReader(
         identity_hosts=[azure.netloc],
         identity=FixedIdentity(),
-        role_wait_seconds=ROLE_WAIT_SECONDS,
+        role_wait_seconds=Settings().role_wait_seconds,
         clock=clock,
         sleep=clock.sleep,
         timeout_seconds=10,
@@ -194,7 +195,7 @@ def test_a_role_that_never_comes_is_named_in_the_end(azure: Site, reader: BlobRe
         "retried for 180 seconds",
     ):
         assert expected in raised.value.message
-    assert sum(clock.pauses) == ROLE_WAIT_SECONDS
+    assert sum(clock.pauses) == 180
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from vision_customization.engine.drafts.changes import changes_of, saved_as
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.draft_bulk import Chosen
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
-from vision_customization.engine.store.tables import DraftRow
+from vision_customization.engine.store.draft_tables import DraftRow
 
 OTHER: Box = (0.2, 0.2, 0.3, 0.4)
 ASH, BEECH = 0, 1

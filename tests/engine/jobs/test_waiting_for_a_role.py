@@ -11,7 +11,6 @@ from tests.engine.jobs.drawn import CheapExtractor, Engine, coco
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.reader import BlobReader
-from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.kept_plans import Plans
@@ -49,7 +48,7 @@ def training(engine: Engine, azure: Site, tmp_path: Path) -> Iterator[Make]:
         reader = BlobReader(
             identity_hosts=[azure.netloc],
             identity=FixedIdentity(),
-            role_wait_seconds=ROLE_WAIT_SECONDS,
+            role_wait_seconds=engine.settings.role_wait_seconds,
             clock=clock,
             sleep=sleep,
         )

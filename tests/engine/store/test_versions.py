@@ -11,9 +11,9 @@ from tests.support.coco_content import coco, index
 from vision_customization.contract.drafts import ImageState
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store import ImagesElsewhere, NotFound, Store, VersionRecord
+from vision_customization.engine.store.content_tables import ContentIndexRow
 from vision_customization.engine.store.draft_base import BaseImages
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
-from vision_customization.engine.store.tables import ContentIndexRow
 
 ONE, BOXED = AnnotationKind.IMAGE_CLASSIFICATION, AnnotationKind.IMAGE_OBJECT_DETECTION
 CONTAINER = "https://acct.blob.core.windows.net/c"

@@ -33,7 +33,8 @@ from vision_customization.contract.studio import Role
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
-from vision_customization.engine.store.tables import ContentIndexRow, SessionRow, SignInCodeRow, Table
+from vision_customization.engine.store.content_tables import ContentIndexRow
+from vision_customization.engine.store.tables import SessionRow, SignInCodeRow, Table
 from vision_customization.engine.studio import create_studio
 from vision_customization.engine.studio.pages import PAGES
 from vision_customization.engine.studio.routing import Page

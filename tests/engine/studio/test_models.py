@@ -13,7 +13,7 @@ from vision_customization.contract.models import ModelPerformance, TrainingProgr
 from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store import TrainingOrder
-from vision_customization.engine.store.tables import ContentIndexRow
+from vision_customization.engine.store.content_tables import ContentIndexRow
 from vision_customization.engine.studio.pages.models import CHOICES, EVALUATIONS_SHOWN
 
 STACK = "pulumi:photos/dev"

@@ -17,7 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ADDRESSES = ("127.0.0.1", "127.0.0.2")
-NAMES = ("management.azure.com",)
+MANAGEMENT = "https://management.azure.com"
+"""Where Azure Resource Manager answers."""
+MANAGEMENT_SCOPE = f"{MANAGEMENT}/.default"
+
+NAMES = (MANAGEMENT.removeprefix("https://"),)
 ISSUER = "https://sts.windows.net"
 _DAY = dt.timedelta(days=1)
 _TOKEN_SECONDS = 3600

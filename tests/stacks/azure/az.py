@@ -14,10 +14,10 @@ from typing import Any
 import requests
 from azure.identity import DefaultAzureCredential
 
+from tests.stacks.azure.authority import MANAGEMENT, MANAGEMENT_SCOPE
 from tests.stacks.azure.subscription import Subscription
 from tests.support.places import CHECKOUT
 
-MANAGEMENT = "https://management.azure.com"
 API_VERSION = "2023-05-01"
 
 
@@ -94,7 +94,7 @@ def _deleted_vault(options: argparse.Namespace) -> str:
 def call(method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
     subscription = Subscription(Path(os.environ["AZURE_STAND_IN"])).scenario()["subscriptionId"]
     with DefaultAzureCredential() as credential:
-        token = credential.get_token(f"{MANAGEMENT}/.default").token
+        token = credential.get_token(MANAGEMENT_SCOPE).token
     answer = requests.request(
         method,
         f"{MANAGEMENT}/subscriptions/{subscription}{path}",

@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.stacks.azure.authority import Authority
-from tests.stacks.azure.container_process import Replica, platform_environment, run_to_its_end, start, system_identity
+from tests.stacks.azure.container_process import Replica, run_to_its_end, start, system_identity
 from tests.stacks.azure.container_spec import AppSpec, Probe
+from tests.stacks.azure.container_workload import PROCESSES_MAX, ContainerWorkload, Platform, note_scaler_failure
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
-from tests.stacks.azure.identity import IdentityEndpoint, Place
+from tests.stacks.azure.identity import Place
 from tests.stacks.azure.scale_rule import ScalerFailed, ScaleRule
 from tests.stacks.azure.world import WorldFailure
 from vision_customization.components.local.process import last_lines
-
-PROCESSES_MAX = 2
-"""Replicas of one app that are played at most."""
 
 START_SECONDS = 240
 RESTART_SECONDS = 5.0
@@ -98,8 +95,7 @@ class Revision:
             try:
                 waiting = spec.queue.replicas(self.count(spec.queue))
             except ScalerFailed as error:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                (self.folder / "scale.txt").write_text(str(error))
+                note_scaler_failure(self.folder, error)
                 waiting = len(self.replicas)
             self.idle_since = None if waiting else self.idle_since or time.monotonic()
             cooling = self.idle_since is None or time.monotonic() - self.idle_since < spec.cooldown_seconds
@@ -113,33 +109,16 @@ class Revision:
                 self.replicas.pop().stop()
 
 
-class ContainerApp:
-    """Lives from the first `apply` to `stop`. Its address stays the same across revisions.
+class ContainerApp(ContainerWorkload):
+    """Its address stays the same across revisions."""
 
-    `count` is what KEDA's scaler of a rule counts. It raises ScalerFailed.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        folder: Path,
-        identities: IdentityEndpoint,
-        authority: Authority,
-        count: Callable[[ScaleRule], float],
-    ) -> None:
-        self.name = name
-        self._folder = folder
-        self._identities = identities
-        self._authority = authority
-        self._count = count
+    def __init__(self, name: str, folder: Path, platform: Platform) -> None:
+        super().__init__(name, folder, platform)
         self._revision: Revision | None = None
         self._revisions = 0
         self._calls = 0
         self._front: Server | None = None
         self._headers: list[str] = []
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, daemon=True)
 
     @property
     def fqdn(self) -> str | None:
@@ -165,49 +144,40 @@ class ContainerApp:
         name = f"{self.name}--{self._revisions:07d}"
         own = system_identity(outputs)
         phases = (spec.container, *list(spec.init_containers.values())[:1])
-        headers = [self._identities.open(Place(own, container.identity_ids)) for container in phases]
-        environments = [
-            platform_environment(self._identities, header, self._authority) | {"CONTAINER_APP_NAME": self.name}
-            for header in headers
-        ]
-        revision = Revision(name, spec, self._folder / name, environments[0], environments[-1], self._count)
+        opened = [self._platform.open(Place(own, container.identity_ids)) for container in phases]
+        headers = [header for header, _ in opened]
+        environments = [environment | {"CONTAINER_APP_NAME": self.name} for _, environment in opened]
+        revision = Revision(name, spec, self._folder / name, environments[0], environments[-1], self._platform.count)
         try:
             for _ in range(min(spec.min_replicas, PROCESSES_MAX)):
                 revision.start_replica()
         except WorldFailure:
             revision.stop()
-            self._close(headers)
+            self._platform.close(headers)
             raise
         with self._lock:
             self._revision = revision
         if former is not None:
             former.stop()
-        self._close(self._headers)
+        self._platform.close(self._headers)
         self._headers = headers
         if spec.has_ingress and self._front is None:
-            self._front = Server(self._respond, host=AZURE_HOST, context=self._authority.server_context())
+            self._front = Server(self._respond, host=AZURE_HOST, context=self._platform.authority.server_context())
         elif not spec.has_ingress and self._front is not None:
             self._front.stop()
             self._front = None
-        if not self._keeper.is_alive():
-            self._keeper.start()
+        self._start_keeping()
         return self.fqdn
 
     def stop(self) -> None:
-        self._stopped.set()
         if self._revision is not None:
-            self._revision.stopping.set()
-        if self._keeper.is_alive():
-            self._keeper.join()
+            self._revision.stopping.set()  # the keeper may wait for a replica
+        self._stop_keeping()
         if self._front is not None:
             self._front.stop()
         if self._revision is not None:
             self._revision.stop()
-        self._close(self._headers)
-
-    def _close(self, headers: list[str]) -> None:
-        for header in headers:
-            self._identities.close(header)
+        self._platform.close(self._headers)
 
     def _keep(self) -> None:
         while not self._stopped.wait(_TICK_SECONDS):

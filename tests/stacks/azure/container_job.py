@@ -1,21 +1,17 @@
 """A Container Apps job: its executions as processes of this machine, started by hand, or as KEDA starts those of a queue."""
 
 import secrets
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.stacks.azure.authority import Authority
-from tests.stacks.azure.container_process import Replica, platform_environment, start, system_identity
+from tests.stacks.azure.container_process import Replica, start, system_identity
 from tests.stacks.azure.container_spec import JobSpec
-from tests.stacks.azure.identity import IdentityEndpoint, Place
-from tests.stacks.azure.scale_rule import ScalerFailed, ScaleRule
-
-PROCESSES_MAX = 2
-"""Executions of one job that are played at once, at most."""
+from tests.stacks.azure.container_workload import PROCESSES_MAX, ContainerWorkload, Platform, note_scaler_failure
+from tests.stacks.azure.identity import Place
+from tests.stacks.azure.scale_rule import ScalerFailed
 
 _TICK_SECONDS = 0.25
 
@@ -64,32 +60,15 @@ class Execution:
         self.status = FAILED
 
 
-class ContainerJob:
-    """Lives from the first `apply` to `stop`. A change leaves the executions alone that run.
+class ContainerJob(ContainerWorkload):
+    """A change leaves the executions alone that run."""
 
-    `count` is what KEDA's scaler of a rule counts. It raises ScalerFailed.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        folder: Path,
-        identities: IdentityEndpoint,
-        authority: Authority,
-        count: Callable[[ScaleRule], float],
-    ) -> None:
-        self.name = name
-        self._folder = folder
-        self._identities = identities
-        self._authority = authority
-        self._count = count
+    def __init__(self, name: str, folder: Path, platform: Platform) -> None:
+        super().__init__(name, folder, platform)
         self._spec: JobSpec | None = None
         self._headers: list[str] = []
         self._environment: dict[str, str] = {}
         self._executions: list[Execution] = []
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, daemon=True)
 
     def executions(self) -> list[Execution]:
         """All of them, the oldest first."""
@@ -106,14 +85,12 @@ class ContainerJob:
         spec = JobSpec.of(inputs)
         if spec == self._spec:
             return
-        header = self._identities.open(Place(system_identity(outputs), spec.container.identity_ids))
+        header, environment = self._platform.open(Place(system_identity(outputs), spec.container.identity_ids))
         with self._lock:
             self._headers.append(header)  # executions that run keep theirs
-            self._environment = platform_environment(self._identities, header, self._authority)
-            self._environment["CONTAINER_APP_JOB_NAME"] = self.name
+            self._environment = environment | {"CONTAINER_APP_JOB_NAME": self.name}
             self._spec = spec
-        if not self._keeper.is_alive():
-            self._keeper.start()
+        self._start_keeping()
 
     def start(self) -> Execution:
         """Start an execution, whatever the trigger."""
@@ -126,14 +103,11 @@ class ContainerJob:
             return execution
 
     def stop(self) -> None:
-        self._stopped.set()
-        if self._keeper.is_alive():
-            self._keeper.join()
+        self._stop_keeping()
         for execution in self.executions():
             if execution.status == RUNNING:
                 execution.end()
-        for header in self._headers:
-            self._identities.close(header)
+        self._platform.close(self._headers)
 
     def _keep(self) -> None:
         asked = 0.0
@@ -154,9 +128,8 @@ class ContainerJob:
         if running < spec.min_executions:
             return spec.min_executions - running
         try:
-            value = self._count(spec.queue)
+            value = self._platform.count(spec.queue)
         except ScalerFailed as error:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / "scale.txt").write_text(f"KEDAScalerFailed: {error}")
+            note_scaler_failure(self._folder, error)
             return 0
         return spec.queue.executions(value, running, min(spec.max_executions, PROCESSES_MAX))

@@ -19,7 +19,7 @@ from tests.stacks.azure.identity import IdentityEndpoint
 from tests.support.places import CHECKOUT
 from vision_customization.components.local.process import DetachedProcess, last_lines
 
-_INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "VISION_CACHE_DIR")
+_INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "VISION_CACHE_DIR", "VISION_ENGINE_ROLE_WAIT_SECONDS")
 
 
 @dataclass

@@ -73,25 +73,33 @@ Responder = Callable[[Call, Body], Answer | Upstream]
 """Answers a call, or says who does."""
 
 
-class Server:
-    """Answers on `host` at a free port until `stop`."""
+class Serving:
+    """A server that answers in a thread of its own, until `stop`."""
 
-    def __init__(self, respond: Responder, *, host: str = OWN_HOST, context: ssl.SSLContext | None = None) -> None:
-        handler = type("Handler", (_Handler,), {"respond": staticmethod(respond)})
-        self._server = _Listener((host, 0), handler)
-        if context is not None:
-            # Each thread shakes hands for itself: nobody waits for a client that doesn't.
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self.port = int(self._server.server_address[1])
-        self.authority = f"{host}:{self.port}"
-        self.url = f"{'https' if context else 'http'}://{self.authority}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self._server = server
+        self.port = int(server.server_address[1])
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class Server(Serving):
+    """Answers on `host` at a free port."""
+
+    def __init__(self, respond: Responder, *, host: str = OWN_HOST, context: ssl.SSLContext | None = None) -> None:
+        handler = type("Handler", (_Handler,), {"respond": staticmethod(respond)})
+        listener = _Listener((host, 0), handler)
+        if context is not None:
+            # Each thread shakes hands for itself: nobody waits for a client that doesn't.
+            listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
+        super().__init__(listener)
+        self.authority = f"{host}:{self.port}"
+        self.url = f"{'https' if context else 'http'}://{self.authority}"
 
 
 class _Listener(ThreadingHTTPServer):

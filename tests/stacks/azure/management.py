@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tests.stacks.azure import vault
-from tests.stacks.azure.authority import Authority, NotAToken
+from tests.stacks.azure.authority import MANAGEMENT, Authority, NotAToken
 from tests.stacks.azure.catalog import type_of
 from tests.stacks.azure.directory import (
     RESOURCE_GROUP,
@@ -26,7 +26,7 @@ from tests.stacks.azure.postgresql import Offer, capabilities, document, is_list
 from tests.stacks.azure.roles import BUILT_IN
 from tests.stacks.azure.subscription import State, Subscription
 
-AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+AUDIENCES = (MANAGEMENT, "https://management.core.windows.net")
 
 _AUTHORIZATION = re.compile(
     r"(?P<scope>.*)/providers/Microsoft\.Authorization/(?P<what>permissions|roleAssignments|roleDefinitions/(?P<role>[^/]+))",

@@ -7,27 +7,21 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
-from tests.stacks.azure.front import OWN_HOST
+from tests.stacks.azure.front import OWN_HOST, Serving
 
 
-class Proxy:
-    """Answers CONNECT of the known names until `stop`. What a program trusts, and sends, is as in Azure."""
+class Proxy(Serving):
+    """Answers CONNECT of the known names. What a program trusts, and sends, is as in Azure."""
 
     def __init__(self, servers: Mapping[str, tuple[str, int]]) -> None:
         """Args:
         servers: name → address of who serves it.
         """
         handler = type("Handler", (_Handler,), {"servers": servers})
-        self._server = ThreadingHTTPServer((OWN_HOST, 0), handler)
-        self._server.daemon_threads = True
-        self.url = f"http://{OWN_HOST}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        server = ThreadingHTTPServer((OWN_HOST, 0), handler)
+        server.daemon_threads = True
+        super().__init__(server)
+        self.url = f"http://{OWN_HOST}:{self.port}"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -17,6 +17,7 @@ from tests.stacks.azure import directory
 from tests.stacks.azure.authority import NAMES, Authority
 from tests.stacks.azure.container_app import ContainerApp
 from tests.stacks.azure.container_job import ContainerJob
+from tests.stacks.azure.container_workload import Platform
 from tests.stacks.azure.database import DatabaseServer
 from tests.stacks.azure.directory import SharedFolder, write_scenario
 from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
@@ -62,6 +63,7 @@ class AzureWorld:
         self._closing.callback(self.management.stop)
         self.proxy = Proxy(dict.fromkeys(NAMES, (AZURE_HOST, self.management.port)))
         self._closing.callback(self.proxy.stop)
+        self._platform = Platform(self.identities, self.authority, self.count)
         self._apps: dict[str, ContainerApp] = {}
         self._jobs: dict[str, ContainerJob] = {}
         self._servers: dict[str, DatabaseServer] = {}
@@ -144,16 +146,14 @@ class AzureWorld:
             with self._lock:
                 app = self._apps.get(id_.lower())
                 if app is None:
-                    name, place = self._place(id_)
-                    app = ContainerApp(name, place, self.identities, self.authority, self.count)
+                    app = ContainerApp(*self._place(id_), self._platform)
                     self._apps[id_.lower()] = app
             return _with_fqdn(outputs, app.apply(resolved(inputs, self._shared.directory()), outputs))
         if type_ == JOB:
             with self._lock:
                 job = self._jobs.get(id_.lower())
                 if job is None:
-                    name, place = self._place(id_)
-                    job = ContainerJob(name, place, self.identities, self.authority, self.count)
+                    job = ContainerJob(*self._place(id_), self._platform)
                     self._jobs[id_.lower()] = job
             job.apply(inputs, outputs)
         if type_ == DATABASE_SERVER:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.places import DOCS
 
 OPTIONS = {
+    "advanced-threat-protection-setting": {"--resource-group", "--server-name", "--state"},
     "list": {"--resource-group", "--query", "--output"},
     "list-skus": {"--location"},
     "microsoft-entra-admin": set(),

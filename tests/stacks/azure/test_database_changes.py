@@ -213,8 +213,8 @@ def rules_of(database: Database, server: str) -> set[str]:
 
 
 def runbook() -> Iterator[list[str]]:
-    """The commands of docs/azure.md, and what it puts into the stack's file (`database KEY VALUE`), in order."""
-    _, _, page = (DOCS / "azure.md").read_text().partition("### Restore the database")
+    """The commands of docs/azure-database.md, and what it puts into the stack's file (`database KEY VALUE`), in order."""
+    _, _, page = (DOCS / "azure-database.md").read_text().partition("## Restore the database")
     for kind, block in re.findall(r"```(yaml)?\n(.*?)```", page.partition("\n## ")[0], re.DOTALL):
         if kind:
             ((key, value),) = yaml.safe_load(block)["vision-customization:azure"]["database"].items()

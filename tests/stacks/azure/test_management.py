@@ -13,6 +13,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.authorization import AuthorizationManagementClient
 
+from tests.stacks.azure.authority import MANAGEMENT, MANAGEMENT_SCOPE
 from tests.stacks.azure.directory import CALLER_CLIENT_ID, CALLER_OBJECT_ID, SUBSCRIPTION_ID, TENANT_ID, write_scenario
 from tests.stacks.azure.identity import Place
 from tests.stacks.azure.services import AzureWorld
@@ -37,7 +38,7 @@ def management(world: AzureWorld, state: State, credential: Credentials) -> Iter
         credential(),
         SUBSCRIPTION_ID,
         base_url=world.management.url,
-        credential_scopes=["https://management.azure.com/.default"],
+        credential_scopes=[MANAGEMENT_SCOPE],
     ) as client:
         yield client
 
@@ -104,16 +105,16 @@ def test_without_a_token_of_its_own_nothing_is_answered(world: AzureWorld, state
 
 
 def test_resource_manager_is_asked_at_its_own_name_and_no_other_is_reached(state: State, credential: Credentials) -> None:
-    token = credential().get_token("https://management.azure.com/.default").token
+    token = credential().get_token(MANAGEMENT_SCOPE).token
     path = f"{GROUP}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
     headers = {"Authorization": f"Bearer {token}"}
-    assert requests.get(f"https://management.azure.com{path}", headers=headers, timeout=10).status_code == 200
+    assert requests.get(f"{MANAGEMENT}{path}", headers=headers, timeout=10).status_code == 200
     with pytest.raises(requests.exceptions.ProxyError, match="502"):
         requests.get(f"https://management.usgovcloudapi.net{path}", headers=headers, timeout=10)
 
 
 def test_a_deleted_account_is_found_where_it_was(world: AzureWorld, state: State, credential: Credentials) -> None:
-    headers = {"Authorization": f"Bearer {credential().get_token('https://management.azure.com/.default').token}"}
+    headers = {"Authorization": f"Bearer {credential().get_token(MANAGEMENT_SCOPE).token}"}
     location = f"{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus/resourceGroups/rg/deletedAccounts"
 
     def status(name: str) -> int:
@@ -154,7 +155,7 @@ def test_each_resource_is_answered_by_its_id(
     management: AuthorizationManagementClient, world: AzureWorld, state: State, caller: Callable[..., None]
 ) -> None:
     """Also those within another one, and assignments; what is not there is not found."""
-    token = management._config.credential.get_token("https://management.azure.com/.default").token
+    token = management._config.credential.get_token(MANAGEMENT_SCOPE).token
     assignment = state.assign(READER, "engine-object", CONTAINER)
 
     def code(path: str) -> str:
@@ -181,7 +182,7 @@ def test_each_resource_is_answered_by_its_id(
 def test_a_deleted_account_is_purged_by_who_may(
     management: AuthorizationManagementClient, world: AzureWorld, caller: Callable[..., None]
 ) -> None:
-    token = management._config.credential.get_token("https://management.azure.com/.default").token
+    token = management._config.credential.get_token(MANAGEMENT_SCOPE).token
     account = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/gone"
     with Subscription(world.folder).locked() as state:
         state.deleted[account] = {"type": "azure-native:cognitiveservices:Account", "inputs": {}, "outputs": {}}
@@ -213,7 +214,7 @@ LARGE = DatabaseSize("Standard_D2ds_v5", "GeneralPurpose", 64, high_availability
 @pytest.fixture
 def check(world: AzureWorld, state: State, credential: Credentials) -> Iterator[Callable[[str, DatabaseSize], Found]]:
     """What a preflight asks about the database."""
-    token = credential().get_token("https://management.azure.com/.default").token
+    token = credential().get_token(MANAGEMENT_SCOPE).token
     yield lambda location, size: check_capabilities(token, SERVER_ID, location, size)
     write_scenario(world.folder, {"restrictedRegions": [], "withoutCapacity": {}})
 
@@ -276,7 +277,7 @@ def test_a_caller_without_a_right_in_the_subscription_is_warned(
 
 @pytest.fixture
 def token(credential: Credentials) -> str:
-    return credential().get_token("https://management.azure.com/.default").token
+    return credential().get_token(MANAGEMENT_SCOPE).token
 
 
 @pytest.fixture

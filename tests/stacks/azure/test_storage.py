@@ -22,6 +22,7 @@ from azure.storage.blob import (
 )
 
 from tests.stacks.azure import directory
+from tests.stacks.azure.authority import MANAGEMENT_SCOPE
 from tests.stacks.azure.directory import CALLER_OBJECT_ID, write_scenario
 from tests.stacks.azure.front import Call
 from tests.stacks.azure.identity import Place
@@ -239,7 +240,7 @@ def test_who_shows_nothing_or_a_token_of_somebody_else_is_refused(
 
     class OfManagement:
         def get_token(self, *_: str, **__: object) -> AccessToken:
-            return credential().get_token("https://management.azure.com/.default")
+            return credential().get_token(MANAGEMENT_SCOPE)
 
     with client(world, OfManagement()) as service, pytest.raises(HttpResponseError) as refused:
         service.get_blob_client("training", "a.txt").download_blob()

@@ -10,6 +10,7 @@ import pytest
 from azure.identity import DefaultAzureCredential
 
 from tests.stacks.azure import az
+from tests.stacks.azure.authority import MANAGEMENT_SCOPE
 from tests.stacks.azure.directory import CALLER_OBJECT_ID, Directory
 from tests.stacks.azure.failure import Failure
 from tests.stacks.azure.provider import EmptyWorld, Provider, Values
@@ -213,7 +214,7 @@ def test_a_deleted_vault_blocks_its_name_until_it_is_purged_or_comes_back(
     (world.folder / "state.json").unlink(missing_ok=True)
     caller = Caller(world.folder, **({"enablePurgeProtection": True} if protected else {}))
     caller.assign(SECRETS_USER, caller.principal)
-    token = credential().get_token("https://management.azure.com/.default").token
+    token = credential().get_token(MANAGEMENT_SCOPE).token
 
     def check(location: str = "East US") -> list[str]:
         return check_deleted_vault(token, DEFAULT_SCENARIO["subscriptionId"], location, "vision-123456")

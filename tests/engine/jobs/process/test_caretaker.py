@@ -28,8 +28,9 @@ from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key, vectors_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import InspectionStatus, Store, TrainingOrder
+from vision_customization.engine.store.content_tables import ContentIndexRow
 from vision_customization.engine.store.inspections import of_draft
-from vision_customization.engine.store.tables import ContentIndexRow, InspectionRow
+from vision_customization.engine.store.tables import InspectionRow
 
 
 @pytest.fixture
