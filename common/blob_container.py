@@ -124,9 +124,16 @@ def _credential(account: str, account_key: str | None, credential: TokenCredenti
 
 def _options(loopback: bool) -> dict[str, Any]:
     import requests
+    from azure.core.exceptions import ClientAuthenticationError
     from azure.core.pipeline.transport import RequestsTransport
     from azure.storage.blob import ExponentialRetry, LinearRetry
     from requests.adapters import HTTPAdapter
+
+    class Retry(ExponentialRetry):
+        """Not for a credential that gives no token, for which the library would wait a minute."""
+
+        def increment(self, settings: Any, request: Any, response: Any = None, error: Any = None) -> bool:  # noqa: ANN401
+            return not isinstance(error, ClientAuthenticationError) and super().increment(settings, request, response, error)
 
     session = requests.Session()
     for scheme in ("https://", "http://"):
@@ -138,7 +145,7 @@ def _options(loopback: bool) -> dict[str, Any]:
         "transport": RequestsTransport(session=session, session_owner=True, use_env_settings=not loopback),
         "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)
         if loopback
-        else ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=5, random_jitter_range=1),
+        else Retry(initial_backoff=1, increment_base=2, retry_total=5, random_jitter_range=1),
         "connection_timeout": CONNECT_TIMEOUT_SECONDS,
         "read_timeout": READ_TIMEOUT_SECONDS,
     }

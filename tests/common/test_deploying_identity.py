@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from vision_customization.common import deploying_identity
 from vision_customization.common.blob_container import list_one
 from vision_customization.common.deploying_identity import NoDeployingIdentity, SignIn, deploying_credential
 from vision_customization.common.errors import StorageError
+from vision_customization.customization.cli.commands.import_project import _open_service
+from vision_customization.customization.cli.connection import open_client
+from vision_customization.customization.resources.connection import client
 
 WHO = {"ARM_TENANT_ID": "tenant", "ARM_CLIENT_ID": "client"}
 OIDC = {**WHO, "ARM_USE_OIDC": "true"}
@@ -163,10 +167,45 @@ def test_what_is_chosen_and_incomplete_is_no_other_identity(environ: dict[str, s
     assert "TOPSECRET" not in str(raised.value)
 
 
+class Asked(BaseException):
+    """No exception that a client would handle."""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: list_one("https://account.blob.core.windows.net/training"),
+        lambda: client({"endpoint": "https://engine.example"}).get_dataset("shapes"),
+        lambda: open_client("https://engine.example", None).get_dataset("shapes"),
+        lambda: _open_service("https://custom.example", None).project("shapes"),
+    ],
+    ids=["uploads", "resources", "vision", "vision import-project"],
+)
+def test_uploads_and_calls_without_a_key_are_of_the_same_identity(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]
+) -> None:
+    """The preflight's is in tests/components/azure/test_whole_preflight.py, the state's in tests/toolchain/test_launcher.py."""
+
+    class Deployer:
+        def __init__(self, *_: object) -> None: ...
+
+        def get_token(self, *_: object, **__: object) -> None:
+            raise Asked
+
+    for name in EVERYTHING:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**WHO, "ARM_CLIENT_SECRET": "secret"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(identity, "ClientSecretCredential", Deployer)
+    with pytest.raises(Asked):
+        call()
+
+
 def test_nobody_who_is_signed_in_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in EVERYTHING:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))  # no `az`
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits, though no time signs anybody in"))
     with pytest.raises(StorageError, match=r"no Entra identity\. Log in with `az login`, set variables ARM_"):
         list_one("https://account.blob.core.windows.net/training")
 

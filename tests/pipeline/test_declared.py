@@ -22,11 +22,20 @@ sys.exit(cost(sys.argv[1], Path(sys.argv[2])))
 """
 
 
-def cost(stack: str, checkout: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
+WHERE = """\
+import sys
+from pathlib import Path
+from pipeline.declared import declared_resources
+for made in declared_resources(sys.argv[1], Path(sys.argv[2])):
+    print(made.type, made.properties.get("resourceGroupName"))
+"""
+
+
+def cost(stack: str, checkout: Path = CHECKOUT, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
     """In a process of its own: Pulumi's mocks are global. No credential and no Azure are there to be asked."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "ARM_", "AZURE_"))}
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, stack, str(checkout)],
+        [sys.executable, "-c", program, stack, str(checkout)],
         cwd=CHECKOUT,
         env=environment,
         capture_output=True,
@@ -76,6 +85,18 @@ def test_what_somebody_else_owns_is_not_counted(tmp_path: Path) -> None:
     assert "| `vision-engine-api` (`app:ContainerApp`) | 1 × 1 vCPU and 2 GiB |" in done.stdout
     for theirs in ("operationalinsights:Workspace", "cognitiveservices:Account", "containerregistry"):
         assert theirs not in done.stdout
+
+
+def test_all_is_made_in_the_group_that_is_given(tmp_path: Path) -> None:
+    """From the stack's file to the arguments of each resource."""
+    azure = {"image": "engine:1", "resourceGroup": {"existing": "theirs"}, "keyVault": True, "privateNetwork": True}
+    done = cost("mine", checkout_with(tmp_path, {"platform": "azure", "azure": azure}), WHERE)
+    assert done.returncode == 0, done.stderr
+    types, groups = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
+    assert "resources:ResourceGroup" not in types
+    assert {"storage:StorageAccount", "dbforpostgresql:Server", "app:ContainerApp", "keyvault:Vault"} <= set(types)
+    # Assignments and diagnostic settings have the id of what they are on instead.
+    assert set(groups) == {"theirs", "None"}
 
 
 @pytest.mark.parametrize(

@@ -53,3 +53,11 @@ def test_every_example_of_azure_is_valid(page: str, settings: dict[str, Any]) ->
 
 def test_the_examples_of_azure_are_found() -> None:
     assert {page for page, _ in EXAMPLES} >= {"azure.md", "azure-database.md", "azure-network.md", "azure-restore.md"}
+
+
+def test_what_prebuilt_features_lack_is_documented() -> None:
+    """Where Azure has no captions, and when all of them end."""
+    for pages in ("azure*.md", "rest.md"):
+        text = " ".join(file.read_text() for file in sorted(DOCS.glob(pages)))
+        assert re.search(r"[Cc]aptions\b.{,60} not available in West US 2", text), pages
+        assert "Azure retires Image Analysis on 2028-09-25" in text, pages

@@ -254,6 +254,11 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             "models.m: require: 'accuracyTop1' is not a metric of a Generic-Classifier for imageMultiLabelClassification; ",
         ),
         ({"platform": "azure"}, "platform 'azure' needs the key `azure`"),
+        # A setting of former releases, which only the check before an update used.
+        (
+            {"azure": {"image": "i", "managementEndpoint": "https://management.usgovcloudapi.net"}},
+            "azure.managementEndpoint: unknown key; valid here: name, image",
+        ),
         (
             {"azure": {"image": "i", "locaton": "eastus"}},
             "azure.locaton: unknown key; valid here: name, image",

@@ -115,10 +115,11 @@ class FixedIdentity:
 
 @dataclass
 class FixedBlobs:
-    """Has blobs at a few addresses, some of which the engine's identity cannot read."""
+    """Has blobs at a few addresses, some of which the engine's identity cannot read; `code` is what storage says of it."""
 
     content: dict[str, bytes] = field(default_factory=dict)
     denied: dict[str, BlobErrorKind] = field(default_factory=dict)
+    code: str | None = None
     identity: FixedIdentity = field(default_factory=FixedIdentity)
     before_reply: Callable[[], object] = lambda: None
 
@@ -137,7 +138,7 @@ class FixedBlobs:
 
     def check(self, url: str, limit_seconds: float) -> None:
         if url in self.denied:
-            raise BlobError(self.denied[url], f"{url} may not be read.")
+            raise BlobError(self.denied[url], f"{url} may not be read.", self.code)
         if url not in self.content:
             raise BlobError(BlobErrorKind.NOT_ALLOWED, f"{url.partition('?')[0]} is not on an allowed host.")
 

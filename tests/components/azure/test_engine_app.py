@@ -100,12 +100,12 @@ def test_a_changed_secret_makes_a_new_revision_and_shows_nothing_of_itself(engin
         given = {name: pulumi.Output.secret(value) for name, value in (SECRETS | secrets).items()}
         found = environments(engine, given)
         assert not any(value in str(found) for value in (SECRETS | secrets).values())
-        return {variable["value"] for env in found for variable in env if variable["name"] == "ROTATION_DIGEST"}
+        return {{variable["name"]: variable.get("value", "") for variable in env}["ROTATION_DIGEST"] for env in found}
 
     (first,) = digests()
     assert re.fullmatch("[0-9a-f]{16}", first)
     assert digests() == {first}
-    assert digests(VISION_ENGINE_KEYS="another") not in ({first}, set())
+    assert digests(VISION_ENGINE_KEYS="another") != {first}
     assert digests(VISION_ENGINE_KEYS="another") != digests(VISION_ENGINE_DATABASE_URL="another")
     for value in SECRETS.values():  # of all secrets at once: the digest of one alone could be looked up
         assert not hashlib.sha256(value.encode()).hexdigest().startswith(first)

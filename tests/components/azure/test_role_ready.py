@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.customization.fake_service import Answer, fake_service
+from vision_customization.common.errors import AccessRefused, StorageError
 from vision_customization.components.azure import role_ready as blob_access
 from vision_customization.components.azure.role_ready import Access, BlobAccessProvider, NoAccess, look, wait_for_access
 from vision_customization.customization.errors import RequestError, Unreachable
@@ -113,6 +114,26 @@ def test_the_engines_check_says_which_code_storage_gave(code: str | None) -> Non
         service.answers.append(Answer(200, answer))
         found = look({**PROPERTIES, "endpoint": service.url})
     assert found == Access(readable=False, reason="403", who="the engine's identity 47-11", code=code)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (AccessRefused(f"container {URL}: 403", "AuthorizationFailure"), "AuthorizationFailure"),
+        (AccessRefused(f"container {URL}: 403", "AuthorizationPermissionMismatch"), "AuthorizationPermissionMismatch"),
+        (StorageError(f"container {URL}: the storage can't be reached"), None),
+    ],
+)
+def test_the_deployers_own_look_says_which_code_storage_gave(
+    monkeypatch: pytest.MonkeyPatch, error: StorageError, code: str | None
+) -> None:
+    def refuse(url: str) -> None:
+        assert url == URL
+        raise error
+
+    monkeypatch.setattr(blob_access, "list_one", refuse)
+    found = look({**PROPERTIES, "endpoint": None, "key": None})
+    assert found == Access(readable=False, reason=str(error), who="the deploying identity", code=code)
 
 
 def test_a_refresh_sees_a_role_that_was_taken_away(looks: Callable[..., None]) -> None:

@@ -10,14 +10,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.identity import ClientSecretCredential
 
-from vision_customization.components.azure import (
-    capabilities,
-    deleted_vault,
-    environment_check,
-    preflight_resource,
-    registration,
-)
 from vision_customization.components.azure import preflight as checks
+from vision_customization.components.azure import preflight_resource, resource_manager
 from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.azure.capabilities import NotOffered
 from vision_customization.components.azure.environment_check import AddressIsFixed
@@ -55,6 +49,7 @@ SERVER = {
     },
 }
 THERE = Answer(200, SERVER)
+REGISTERED = Answer(200, {"registrationState": "Registered"})
 DENIED = Answer(403, {"error": {"code": "AuthorizationFailed", "message": "The client may not."}})
 
 Ask = Callable[..., Found]
@@ -65,7 +60,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Run the checks. Each answer is named by the last part but one of its path; what has none is not found."""
 
     def run(wanted: Wanted = WANTED, assignments: Sequence[Any] | HttpResponseError = (), **answers: Answer) -> Found:
-        def get(_token: str, path: str, _api_version: str) -> Answer:
+        def answer(_method: str, _token: str, path: str, _api_version: str) -> Answer:
             return {"providers": REGISTERED, **answers}.get(path.split("/")[-2], Answer(404))
 
         def in_group(name: str, **_: str) -> Sequence[Any]:
@@ -82,8 +77,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
             permissions=SimpleNamespace(list_for_resource_group=lambda _: [owner]),
             role_assignments=SimpleNamespace(list_for_resource_group=in_group, list_for_subscription=in_subscription),
         )
-        for module in (checks, capabilities, deleted_vault, environment_check, registration):
-            monkeypatch.setattr(module, "get", get)
+        monkeypatch.setattr(resource_manager, "ask", answer)
         monkeypatch.setattr(checks, "open_client", lambda *_: nullcontext(client))
         credential: Any = SimpleNamespace(get_token=lambda _: SimpleNamespace(token="a-token"))
         return preflight(credential, Caller("sub-1", "object-1"), wanted)
@@ -101,12 +95,14 @@ def test_a_caller_with_rights_in_one_group_alone_is_warned_of_what_is_in_the_sub
     found = ask(
         replace(WANTED, key_vault="vault"),
         refused(403),
+        providers=DENIED,
         deletedAccounts=DENIED,
         deletedVaults=DENIED,
         centralus=DENIED,
     )
     assert (found.restore, found.storage_gb) == (False, 64)
-    account, vault, database = found.warnings
+    registration, account, vault, database = found.warnings
+    assert "whether the subscription is registered for Microsoft.App" in registration
     assert account.endswith("may not ask whether a deleted Vision account blocks the name 'vision'")
     assert "whether a deleted Key Vault blocks the name 'vault'" in vault
     assert "what 'centralus' offers for PostgreSQL" in database

@@ -23,6 +23,12 @@ def test_what_cannot_be_read_is_said_with_the_identity(world: World, kind: BlobE
     assert reply.json() == {"readable": False, "reason": f"{CONTAINER} may not be read.", "identity": identity}
 
 
+def test_the_code_that_storage_gave_is_passed_on(world: World) -> None:
+    """Only one of them is that of a missing role, for which the deployment waits."""
+    world.blobs.denied[CONTAINER], world.blobs.code = BlobErrorKind.DENIED, "AuthorizationFailure"
+    assert world.call("POST", "storage:check", json={"url": CONTAINER}).json()["code"] == "AuthorizationFailure"
+
+
 def test_a_host_that_the_engine_does_not_read_is_refused(world: World) -> None:
     error = world.call("POST", "storage:check", json={"url": "https://elsewhere/c?sig=Hidden"}).json()["error"]
     assert (error["code"], error["target"]) == ("InvalidRequest", "url")
