@@ -353,6 +353,11 @@ class Wanted:
     environment_id: str
     private: bool
 
+    @property
+    def namespaces(self) -> list[str]:
+        """The resource providers that the subscription must be registered for."""
+        return namespaces_of(self.actions, in_network=self.database.access == "network")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -391,7 +396,7 @@ def preflight(credential: "TokenCredential", caller: Caller, wanted: Wanted) -> 
             if wanted.assigns_deployer:
                 check_assigned_by_hand(client, caller, wanted.container_id)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
-        warnings += check_registered(token, caller.subscription_id, namespaces_of(wanted.actions))
+        warnings += check_registered(token, caller.subscription_id, wanted.namespaces)
         asked = [check_subnet(token, use.subnet, use.resource_id) for use in wanted.uses if use.subnet]
         warnings += [warning for warning in asked if warning]
         deleted: bool | None = False

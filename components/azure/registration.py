@@ -14,12 +14,18 @@ API_VERSION = "2021-04-01"
 ALWAYS = frozenset({"Microsoft.Authorization", "Microsoft.Consumption", "Microsoft.Resources"})
 """Every subscription is registered for these (https://learn.microsoft.com/azure/azure-resource-manager/management/
 azure-services-resource-providers)."""
-_READY = frozenset({"Registered", "Registering"})
+FOR_APPS_IN_NETWORKS = "Microsoft.ContainerService"
+"""Azure asks for it, beside Microsoft.App, where apps are in a subnet (https://github.com/Azure/bicep/issues/14935)."""
 
 
-def namespaces_of(actions: Iterable[str]) -> list[str]:
-    """The resource providers of what a program does: `Microsoft.App` of `Microsoft.App/jobs/write`."""
-    return sorted({action.partition("/")[0] for action in actions} - ALWAYS)
+def namespaces_of(actions: Iterable[str], *, in_network: bool) -> list[str]:
+    """The resource providers of what a program does: `Microsoft.App` of `Microsoft.App/jobs/write`.
+
+    Args:
+        in_network: whether its apps are in a subnet.
+    """
+    found = {action.partition("/")[0] for action in actions} - ALWAYS
+    return sorted(found | ({FOR_APPS_IN_NETWORKS} if in_network else set()))
 
 
 def check_registered(token: str, subscription_id: str, namespaces: Sequence[str]) -> list[str]:
@@ -31,7 +37,7 @@ def check_registered(token: str, subscription_id: str, namespaces: Sequence[str]
 
     Raises:
         NotRegistered: for at least one the subscription is not registered; names all of them.
-        NoAnswer: Azure can't be reached, or does not say.
+        NoAnswer: Azure can't be reached, does not say, or still registers one.
     """
 
     def asked(namespace: str) -> Answer:
@@ -45,13 +51,13 @@ def check_registered(token: str, subscription_id: str, namespaces: Sequence[str]
                 f"Azure did not say whether the subscription is registered for {namespace} ({answer.fault}). "
                 "Run the command again"
             )
-    missing = [
-        namespace
-        for namespace, answer in answers.items()
-        if answer.status == OK and answer.document.get("registrationState") not in _READY
-    ]
-    if missing:
-        raise NotRegistered.for_namespaces(missing)
+    states = {name: answer.document.get("registrationState") for name, answer in answers.items() if answer.status == OK}
+    if missing := [name for name, state in states.items() if state not in ("Registered", "Registering")]:
+        raise NotRegistered.for_namespaces(missing, subscription_id)
+    if running := [name for name, state in states.items() if state == "Registering"]:
+        raise NoAnswer(
+            f"Azure still registers the subscription for {', '.join(running)}. Run the command again in some minutes"
+        )
     unknown = [namespace for namespace, answer in answers.items() if answer.status == FORBIDDEN]
     if not unknown:
         return []

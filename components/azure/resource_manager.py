@@ -22,13 +22,13 @@ class NotRegistered(NoAnswer):
     """The subscription is not registered for a resource provider, as a new one is for hardly any."""
 
     @classmethod
-    def for_namespaces(cls, namespaces: Sequence[str]) -> Self:
+    def for_namespaces(cls, namespaces: Sequence[str], subscription_id: str) -> Self:
         """With the commands that register them."""
-        commands = "; ".join(f"az provider register --wait --namespace {namespace}" for namespace in namespaces)
+        register = f"az provider register --wait --subscription {subscription_id} --namespace"
         return cls(
-            f"the subscription is not registered for the resource provider{'s' if len(namespaces) > 1 else ''} "
-            f"{', '.join(namespaces)}. Nothing was created. Somebody who may register them, such as a Contributor of the "
-            f"subscription, does so once: {commands}"
+            f"the subscription {subscription_id} is not registered for the resource provider"
+            f"{'s' if len(namespaces) > 1 else ''} {', '.join(namespaces)}. Nothing was created. A Contributor of the "
+            f"subscription registers them once: {'; '.join(f'{register} {namespace}' for namespace in namespaces)}"
         )
 
 
@@ -61,7 +61,7 @@ def get(token: str, path: str, api_version: str) -> Answer:
     """GET the resource at `path`, like `/subscriptions/…`. Raises NotRegistered, or NoAnswer."""
     answer = ask("GET", token, path, api_version)
     if answer.is_unregistered:
-        raise NotRegistered.for_namespaces([path.rpartition("/providers/")[2].partition("/")[0]])
+        raise NotRegistered.for_namespaces([path.rpartition("/providers/")[2].partition("/")[0]], path.split("/")[2])
     return answer
 
 

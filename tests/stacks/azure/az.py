@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     register = commands.add_parser("provider").add_subparsers(required=True).add_parser("register", allow_abbrev=False)
     register.add_argument("--namespace", "-n", required=True)
     register.add_argument("--wait", action="store_true")
+    register.add_argument("--subscription")
     register.set_defaults(run=provider_register)
     for command in (accounts, restore, recover, purge, register):
         command.add_argument("--query")

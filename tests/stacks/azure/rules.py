@@ -96,6 +96,8 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
             check_soft_deleted(resource_id, inputs, state, scenario)
         case "keyvault:Vault":
             vault.check_name_is_free(inputs, state)
+        case "app:ManagedEnvironment":
+            check_apps_may_be_in_a_network(inputs, scenario)
         case "storage:Blob":
             check_shared_key(resource_id, state)
         case "consumption:Budget":
@@ -329,6 +331,18 @@ def not_restorable(resource_id: str) -> Failure:
         "CanNotRestoreANonExistingResource",
         f"Could not locate a resource to restore. The resource with ID '{resource_id}' doesn't exist or it is already purged.",
     )
+
+
+def check_apps_may_be_in_a_network(inputs: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """Refuse a subnet where the subscription lacks a second resource provider."""
+    subnet = (inputs.get("vnetConfiguration") or {}).get("infrastructureSubnetId")
+    if subnet and "Microsoft.ContainerService" in (scenario.get("notRegistered") or []):
+        raise Failure(
+            409,
+            "SubscriptionIsNotRegistered",
+            "Subscription is not registered with the required resource providers, please register with the resource providers "
+            "Microsoft.App and Microsoft.ContainerService.",
+        )
 
 
 def check_terms(inputs: dict[str, Any], scenario: dict[str, Any]) -> None:

@@ -294,7 +294,8 @@ def test_a_new_subscription_is_told_all_that_is_to_be_registered(token: str, unr
     with pytest.raises(NotRegistered) as told:
         check_registered(token, SUBSCRIPTION_ID, wanted)
     assert f"for the resource providers {', '.join(sorted(unregistered))}. Nothing was created" in str(told.value)
-    assert str(told.value).count("az provider register --wait --namespace Microsoft.") == len(unregistered)
+    register = f"az provider register --wait --subscription {SUBSCRIPTION_ID} --namespace Microsoft."
+    assert str(told.value).count(register) == len(unregistered)
     assert check_registered(token, SUBSCRIPTION_ID, ["Microsoft.App", "Microsoft.Storage"]) == []
 
 

@@ -16,12 +16,12 @@ from tests.stacks.project import VENV_BIN
 from tests.stacks.shapes import write_dataset
 from tests.support.clone import clone_into
 from tests.support.places import DOCS
-from vision_customization.components.azure.registration import ALWAYS
+from vision_customization.components.azure.registration import ALWAYS, FOR_APPS_IN_NETWORKS
 
 PAGE = (DOCS / "azure.md").read_text()
 STEPS = PAGE.partition("\n## The steps\n")[2].partition("\n## ")[0]
 COMMANDS = ("az", "make", "pulumi", ".", "curl")
-NAMESPACES = sorted({kind.arm_type.partition("/")[0] for kind in CATALOG.values()} - ALWAYS)
+NAMESPACES = sorted({kind.arm_type.partition("/")[0] for kind in CATALOG.values()} - ALWAYS | {FOR_APPS_IN_NETWORKS})
 # Set-up is the README's test, and without Pulumi's own bundle no policy pack can be loaded.
 MAKE = """\
 #!/bin/sh
