@@ -98,7 +98,7 @@ cost: setup ## Estimate what a stack in Azure costs a month, by list prices; ask
 	@$(BIN)/python -m pipeline cost --stack $(STACK)
 
 .PHONY: smoke
-smoke: setup ## Bring a stack up in Azure, use it, take it down, and look for what is left; KEEP=1 keeps it, CLEAN=1 removes what was left.
+smoke: setup ## Bring a stack up in Azure, use it, take it down, and look for what is left; KEEP=1 keeps it, CLEAN=1 destroys what a run left.
 	@$(IN_AZURE) $(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/python -m pipeline smoke --stack $(STACK) $(if $(KEEP),--keep) $(if $(CLEAN),--clean) $(POLICY) $(ARGS)
 

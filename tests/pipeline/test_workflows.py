@@ -134,7 +134,7 @@ LOGINS = [
 @pytest.mark.parametrize("steps", [found for _, found in LOGINS], ids=[name for name, _ in LOGINS])
 def test_what_takes_minutes_comes_before_the_login(steps: list[dict[str, Any]]) -> None:
     """The Azure CLI asks for each further token with GitHub's, which is valid for five minutes (Azure/login#372)."""
-    (login,) = [number for number, step in enumerate(steps) if str(step.get("uses", "")).startswith("azure/login@")]
+    login, *_ = [number for number, step in enumerate(steps) if str(step.get("uses", "")).startswith("azure/login@")]
     assert [step["run"] for step in steps[:login] if "run" in step] == ["make setup"]
 
 
@@ -182,10 +182,11 @@ def test_a_stack_is_updated_by_one_at_a_time(name: str) -> None:
 
 def test_a_smoke_test_that_is_cut_off_leaves_time_to_clean_up() -> None:
     [(_, job)] = jobs(CHECKOUT / ".github" / "workflows" / "smoke.yml")
-    *_, test, clean = job["steps"]
+    *_, test, login, clean = job["steps"]
     assert (test["run"], clean["run"]) == ("make smoke", "make smoke CLEAN=1")
     assert test["timeout-minutes"] <= job["timeout-minutes"] - 45
-    assert clean["if"] == f"${{{{ !success() && steps.{test['id']}.outcome != 'skipped' }}}}"
+    assert login["uses"].startswith("azure/login@")
+    assert clean["if"] == login["if"] == f"${{{{ !success() && steps.{test['id']}.outcome != 'skipped' }}}}"
 
 
 def test_promotion_goes_one_stack_after_the_other() -> None:
