@@ -1,6 +1,7 @@
 """What protects the pages in a browser: the content security policy, other headers, and the check of a change's origin."""
 
 import re
+from typing import Literal, TypedDict
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
@@ -46,6 +47,12 @@ def content_security_policy(nonce: str) -> str:
     )
 
 
+class CookieFlags(TypedDict):
+    secure: bool
+    httponly: bool
+    samesite: Literal["lax"]
+
+
 def origin_of(request: Request, settings: Settings) -> str:
     """Scheme, host and port that the browser sees: those of `public_url` if a proxy is in between."""
     if settings.public_url is not None:
@@ -69,10 +76,16 @@ def is_foreign(request: Request, settings: Settings) -> bool:
 
 
 def keeps_cookies(origin: str) -> bool:
-    """Whether browsers send a `Secure` cookie there: over https, or to this machine."""
+    """Whether nobody between can read a cookie there: over https, or to this machine."""
     parts = urlsplit(origin)
     host = parts.hostname or ""
     return parts.scheme == "https" or host in LOOPBACK_HOSTS or host.endswith(".localhost")
+
+
+def cookie_flags(origin: str) -> CookieFlags:
+    """Of each cookie of the Studio. `Secure` only over https: Safari drops such a cookie of http, of this machine's, too
+    (https://github.com/mdn/browser-compat-data/issues/28461)."""
+    return {"secure": urlsplit(origin).scheme == "https", "httponly": True, "samesite": "lax"}
 
 
 def cookie_name(origin: str) -> str:

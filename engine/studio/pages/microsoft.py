@@ -10,7 +10,7 @@ from vision_customization.engine.store import SessionRecord
 from vision_customization.engine.studio.entra import FLOW_SECONDS, EntraSignIn, SignInRefused
 from vision_customization.engine.studio.pages.sign_in import address_of, form_page, signed_in
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.security import cookie_name, inner_path, keeps_cookies
+from vision_customization.engine.studio.security import cookie_flags, cookie_name, inner_path, keeps_cookies
 from vision_customization.engine.studio.visit import Visit
 
 pages = Pages()
@@ -30,7 +30,7 @@ def begin(visit: Visit) -> Response:
     except SignInRefused as refused:
         return form_page(visit, next_path, str(refused), status=503)
     response = RedirectResponse(address, 303)
-    response.set_cookie(_cookie(visit), kept, max_age=FLOW_SECONDS, path=PATH, secure=True, httponly=True, samesite="lax")
+    response.set_cookie(_cookie(visit), kept, max_age=FLOW_SECONDS, path=PATH, **cookie_flags(visit.origin))
     return response
 
 
@@ -44,7 +44,7 @@ def done(visit: Visit) -> Response:
         return form_page(visit, "", str(refused), status=403)
     session = SessionRecord(person.role, person.name, None, visit.service.store.database.now(), person.account)
     response = signed_in(visit, session, inner_path(person.next_path), timedelta(hours=HOURS))
-    response.delete_cookie(_cookie(visit), path=PATH, secure=True, httponly=True, samesite="lax")
+    response.delete_cookie(_cookie(visit), path=PATH, **cookie_flags(visit.origin))
     return response
 
 

@@ -10,7 +10,7 @@ from vision_customization.engine.api.routes.sign_in_codes import KEY_HOLDER
 from vision_customization.engine.store import SessionRecord
 from vision_customization.engine.store.sessions import LIFE
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.security import cookie_name, inner_path, keeps_cookies
+from vision_customization.engine.studio.security import cookie_flags, cookie_name, inner_path, keeps_cookies
 from vision_customization.engine.studio.visit import Visit
 
 pages = Pages()
@@ -87,9 +87,7 @@ def signed_in(visit: Visit, session: SessionRecord, next_path: str, life: timede
         token,
         max_age=int(life.total_seconds()),
         path="/studio",
-        secure=True,
-        httponly=True,
-        samesite="lax",
+        **cookie_flags(visit.origin),
     )
     return response
 
@@ -112,5 +110,5 @@ def _too_many(visit: Visit, next_path: str, seconds: float) -> Response:
 
 def _without_cookie(visit: Visit) -> Response:
     response = visit.redirect("/studio/sign-in")
-    response.delete_cookie(cookie_name(visit.origin), path="/studio", secure=True, httponly=True, samesite="lax")
+    response.delete_cookie(cookie_name(visit.origin), path="/studio", **cookie_flags(visit.origin))
     return response

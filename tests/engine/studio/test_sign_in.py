@@ -14,7 +14,7 @@ from vision_customization.engine.store import SessionRecord
 from vision_customization.engine.store.sessions import CODE_SECONDS, IDLE_HOURS, LIFE
 from vision_customization.engine.studio import create_studio
 from vision_customization.engine.studio.pages import PAGES
-from vision_customization.engine.studio.security import INNER_PATH_MAX
+from vision_customization.engine.studio.security import INNER_PATH_MAX, cookie_flags
 from vision_customization.engine.studio.templating import HERE
 from vision_customization.engine.studio.wrong_keys import WRONG_KEYS_MAX
 
@@ -35,7 +35,15 @@ def test_without_a_session_a_page_leads_to_the_sign_in_and_back(browser: Browser
 def test_the_cookie_is_kept_from_scripts_and_other_paths(browser: Browser) -> None:
     answer = browser.post("sign-in", {"key": KEYS[0]})
     parts = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
-    assert parts == {"httponly", "secure", "samesite=lax", "path=/studio", "max-age=604800"}
+    assert parts == {"httponly", "samesite=lax", "path=/studio", "max-age=604800"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "secure"), [("https://vision.example", True), ("http://127.0.0.1:8080", False), ("http://localhost", False)]
+)
+def test_a_cookie_is_secure_over_https_alone(origin: str, secure: bool) -> None:
+    """Safari drops a `Secure` cookie of this machine's own addresses."""
+    assert cookie_flags(origin) == {"secure": secure, "httponly": True, "samesite": "lax"}
 
 
 @pytest.mark.parametrize("key", ["", "wrong", KEYS[0] + "x", KEYS[0].upper()])
