@@ -295,15 +295,21 @@ class AzureSettings(Settings):
         yield "studioClientId", bool(self.studio_client_id), "studio: true, since people sign in to the Studio", self.studio
         hours, is_job = "workers: job, since only an execution ends", self.engine.workers == "job"
         yield "engine.workerTimeoutHours", "worker_timeout_hours" in self.engine.model_fields_set, hours, is_job
-        days, makes_logs = (
-            "a workspace of the stack's own. Remove it, and set it on the existing one",
-            self.log_workspace is None,
-        )
+        own = "a workspace of the stack's own. Remove it, and set it on the existing one"
+        days, makes_logs = own, self.log_workspace is None
         yield "logRetentionDays", "log_retention_days" in self.model_fields_set, days, makes_logs
         pulls = "registry, its login server, like contoso.azurecr.io"
         yield "containerRegistry", self.container_registry is not None, pulls, self.registry is not None
-        lays_out = "a subnet that the stack makes, but all of them are there already"
-        yield "addressPrefix", "address_prefix" in self.model_fields_set, lays_out, None in self._subnets_given
+        kept = "novelSamples: without any, nothing is kept for these days"
+        yield "novelSampleDays", "novel_sample_days" in self.model_fields_set, kept, self.novel_samples > 0
+        assigned = "assignDeployer: true, since it is the type in that assignment"
+        yield "deployerType", self.deployer_type is not None, assigned, self.assign_deployer
+        existing, in_network = self.network.existing, self.database.access == "network"
+        zones = any(value for name, value in existing if name.endswith("_zone"))
+        yield "network.existing.linkZones", existing.link_zones, "a zone to link, such as databaseZone", zones
+        makes_subnets = in_network and None in self._subnets_given
+        lays_out = "a subnet that the stack makes, and with these settings it makes none. Remove it"
+        yield "addressPrefix", "address_prefix" in self.model_fields_set, lays_out, makes_subnets
         for name, is_made in {
             "resource_group": self.resource_group is None,
             "identity": self.identity is None,
@@ -314,22 +320,26 @@ class AzureSettings(Settings):
             "worker_job": is_job,
             "database_administrator": self.database.login == "entra",
             "key_vault": self.key_vault,
+            "network": in_network,
         }.items():
-            resource = "a resource that the stack makes with these settings. Remove it"
+            resource = "such a resource of the stack's own, and with these settings there is none. Remove it"
             yield f"names.{to_camel(name)}", getattr(self.names, name) is not None, resource, is_made
 
     @model_validator(mode="after")
     def _the_image_is_in_the_registry(self) -> Self:
         if self.registry is None:
             return self
-        if not self.image.startswith(f"{self.registry}/"):
-            raise ValueError(f"registry is {self.registry}, and image is elsewhere. Remove registry, or name an image in it")
+        if not self.image.lower().startswith(f"{self.registry.lower()}/"):
+            raise ValueError(
+                f"registry is {self.registry}, and image does not begin with it. Write the registry's host name alone, like "
+                "contoso.azurecr.io, and an image in it, or remove registry"
+            )
         if self.container_registry is not None:
             # The login server of a registry `contoso` is contoso.azurecr.io, or contoso-<hash>.azurecr.io.
-            name = self.container_registry.existing.rstrip("/").rpartition("/")[2].lower()
-            if not self.registry.lower().startswith((f"{name}.", f"{name}-")):
+            found = ArmId.of("containerRegistry.existing", self.container_registry.existing, TYPES["container_registry"])
+            if not self.registry.lower().startswith((f"{found.name.lower()}.", f"{found.name.lower()}-")):
                 raise ValueError(
-                    f"containerRegistry is the registry {name}, and registry is {self.registry}. Name the same one"
+                    f"containerRegistry is the registry {found.name}, and registry is {self.registry}. Name the same one"
                 )
         return self
 
