@@ -157,8 +157,8 @@ class Settings(BaseModel):
         180.0,
         ge=0,
         le=86_400,
-        description="How long a job retries a blob that the engine's identity may not read: a new role takes effect after "
-        "minutes, in seconds.",
+        description="How long, in seconds, a job retries a blob that the engine's identity may not read. A new role takes "
+        "some minutes to take effect.",
     )
     entra_tenant: str | None = Field(
         None,

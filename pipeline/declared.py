@@ -71,8 +71,14 @@ class _Mocks(pulumi.runtime.Mocks):
         return dict(_KNOWN_TO_AZURE.get(args.token.removeprefix("azure-native:").replace(":get", ":"), {})), []
 
 
-_PLACEHOLDERS: Mapping[str, str] = {"alertEmails": "encrypted-{}@example.org", "imageHosts": "encrypted-{}.example.org"}
-"""Texts for encrypted settings of which each must be another, and look like what it is; `{}` is a number."""
+_PLACEHOLDERS: Mapping[str, str] = {
+    "alertEmails": "encrypted-{}@example.org",
+    "image": "encrypted.example.org/engine",
+    "imageHosts": "encrypted-{}.example.org",
+    "name": "encrypted",
+    "registry": "encrypted.example.org",
+}
+"""Texts for encrypted settings that must look like what they are; `{}` is a number, where each must be another."""
 
 
 class _Readable:
@@ -116,6 +122,8 @@ def declared_resources(stack: str, checkout: Path) -> list[Billable]:
     readable = _Readable()
     keys = ("platform", "azure")
     config = {f"{PROJECT}:{key}": readable.of(value, key) for key in keys if (value := written.get(f"{PROJECT}:{key}"))}
+    if "platform" in readable.encrypted:
+        raise NotInAzure(f"{file}: platform is encrypted. Write it as it is: azure or local")
     if config.get(f"{PROJECT}:platform") != "azure":
         raise NotInAzure(f"The stack {stack} runs on this machine, where nothing is billed")
     os.environ["PULUMI_CONFIG"] = json.dumps(
