@@ -86,6 +86,8 @@ def test_it_comes_up_among_theirs(stack: Environment, theirs: dict[str, str]) ->
     stack.up().succeeded()
     stack.preview("--expect-no-changes").succeeded()
     made = stack.azure.resources()
+    elsewhere = {made[id_]["type"] for id_ in made.keys() - before.keys() if f"/resourceGroups/{GROUP}/" not in id_}
+    assert elsewhere == {"azure-native:authorization:RoleAssignment", "azure-native:privatedns:PrivateRecordSet"}
     assert not [id_ for id_, found in made.items() if found["type"].endswith(":Workspace") and id_ != theirs["logWorkspace"]]
     pulls = [
         found["inputs"]["scope"]
