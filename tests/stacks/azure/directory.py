@@ -1,7 +1,6 @@
 """Who is who and who may what, as it stands in the stand-in's `state.json` and `scenario.json`."""
 
 import fcntl
-import fnmatch
 import json
 import threading
 import time
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from tests.stacks.azure.roles import matches
 
 SUBSCRIPTION_ID = "5c0ffee5-0000-4000-8000-00000000a2e1"
 TENANT_ID = "7e4a4700-0000-4000-8000-00000000a2e1"
@@ -73,14 +74,9 @@ class Caller:
     scope: str = ""
 
     def may(self, action: str, resource_id: str) -> bool:
-        """Azure's patterns are of one wildcard, `*`, and know no case."""
         if self.scope and not is_within(resource_id, self.scope):
             return False
-
-        def named(patterns: Sequence[str]) -> bool:
-            return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
-
-        return named(self.actions) and not named(self.not_actions)
+        return matches(action, self.actions) and not matches(action, self.not_actions)
 
 
 @dataclass(frozen=True)

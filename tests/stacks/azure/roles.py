@@ -6,6 +6,8 @@ https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
 
 import re
 import time
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.stacks.azure.failure import Failure
@@ -13,6 +15,16 @@ from tests.stacks.azure.names import GUID
 from tests.stacks.azure.subscription import Resource, State, same
 
 ROLE_NAME_MOST = 512
+
+
+def matches(action: str, patterns: Sequence[str]) -> bool:
+    """Azure's patterns have one wildcard, `*`, and know no case. `/*/` is also one `/`, as in Managed Identity Operator.
+
+    https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/identity
+    """
+    lowered = [text for pattern in patterns for text in (pattern.lower(), pattern.lower().replace("/*/", "/"))]
+    return any(fnmatchcase(action.lower(), pattern) for pattern in lowered)
+
 
 # For so long the directory may not have heard of a fresh identity; a caller that names the principal's type needs not wait.
 DIRECTORY_DELAY_SECONDS = 600

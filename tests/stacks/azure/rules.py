@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.stacks.azure import vault
@@ -22,7 +21,7 @@ from tests.stacks.azure.network import (
     check_subnet,
 )
 from tests.stacks.azure.postgresql import check_administrator, check_logins, check_new_server, check_server_change
-from tests.stacks.azure.roles import check_role_assignment, check_role_definition, check_role_definition_unused
+from tests.stacks.azure.roles import check_role_assignment, check_role_definition, check_role_definition_unused, matches
 from tests.stacks.azure.subscription import Resource, State, same
 
 RETRY_AFTER_SECONDS = 0.02
@@ -35,13 +34,9 @@ TAKEN = {"storage:StorageAccount": "StorageAccountAlreadyTaken", "keyvault:Vault
 
 def authorize(action: str, scope: str, caller: dict[str, Any]) -> None:
     """Refuse what the caller's roles don't allow, and all that is not below the `scope` of those roles."""
-
-    def matches(patterns: list[str]) -> bool:
-        return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
-
     held = caller.get("scope")
     reaches = held is None or f"{scope}/".lower().startswith(f"{held}/".lower())
-    if not reaches or not matches(caller["actions"]) or matches(caller["notActions"]):
+    if not reaches or not matches(action, caller["actions"]) or matches(action, caller["notActions"]):
         raise Failure(
             403,
             "AuthorizationFailed",

@@ -16,6 +16,7 @@ from azure.mgmt.authorization import AuthorizationManagementClient
 from tests.stacks.azure.authority import MANAGEMENT, MANAGEMENT_SCOPE
 from tests.stacks.azure.directory import CALLER_CLIENT_ID, CALLER_OBJECT_ID, SUBSCRIPTION_ID, TENANT_ID, write_scenario
 from tests.stacks.azure.identity import Place
+from tests.stacks.azure.roles import matches
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.subscription import Subscription
 from tests.stacks.azure.written_state import CONTAINER, GROUP, IDENTITY, READER, State
@@ -66,6 +67,20 @@ def test_the_callers_permissions_are_the_scenarios(
     assert (found.actions, found.not_actions) == (["*"], ["Microsoft.Authorization/*/Write"])
     with pytest.raises(ResourceNotFoundError, match="ResourceGroupNotFound"):
         list(management.permissions.list_for_resource_group("none"))
+
+
+@pytest.mark.parametrize(
+    ("action", "pattern", "allowed"),
+    [
+        ("Microsoft.App/jobs/write", "*", True),
+        ("Microsoft.App/jobs/write", "microsoft.app/*", True),
+        ("Microsoft.App/jobs/write", "*/read", False),
+        ("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", "*/userAssignedIdentities/*/assign/action", True),
+        ("Microsoft.ManagedIdentity/userAssignedIdentities/write", "*/userAssignedIdentities/*/assign/action", False),
+    ],
+)
+def test_a_right_is_a_pattern(action: str, pattern: str, allowed: bool) -> None:
+    assert matches(action, [pattern]) is allowed
 
 
 def test_assignments_are_those_of_the_state_and_the_callers_own(
