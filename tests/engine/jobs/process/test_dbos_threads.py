@@ -210,6 +210,22 @@ def test_a_claim_is_as_a_worker_of_one_job_expects_it() -> None:
     assert "dbos._sys_db.start_queued_workflows(" in inspect.getsource(_queue.queue_worker_thread)
 
 
+class WatchedPause(Pause):
+    """It knows the names of the threads that wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: set[str] = set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        name = threading.current_thread().name
+        self.waiting.add(name)
+        try:
+            return super().wait(timeout)
+        finally:
+            self.waiting.discard(name)
+
+
 def test_dbos_rests_is_woken_and_stops(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
     DBOS.migrate(url)
@@ -222,16 +238,15 @@ def test_dbos_rests_is_woken_and_stops(tmp_path: Path) -> None:
     def count(number: int) -> None:
         done.append(number)
 
-    pause = Pause()
+    pause = WatchedPause()
     DBOS.listen_queues(["numbers"])
     launch(pause)
     try:
         assert not [thread for thread in threading.enumerate() if thread.name == "dbos-background-jobs" and thread.is_alive()]
         DBOS.register_queue("numbers", polling_interval_sec=30.0)
         pause.wake()  # for DBOS's thread to find the queue
-        wait_until(
-            lambda: any(thread.name == "queue-worker-numbers" for thread in threading.enumerate()), "it serves the queue", 10
-        )
+        # A thread that has only begun has still to look for the first time.
+        wait_until(lambda: "queue-worker-numbers" in pause.waiting, "it serves the queue", 10)
         pause.rest()
         for number in range(3):
             DBOS.enqueue_workflow("numbers", count, number)
