@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vision_customization.components.azure.deleted_vault import API_VERSION as VAULTS_VERSION
+from vision_customization.components.azure.deleted_vault import deleted_vault
+from vision_customization.components.azure.existing import ArmId
 from vision_customization.components.azure.place import region_name
+from vision_customization.components.azure.preflight import DELETED_ACCOUNTS_VERSION, deleted_account
 from vision_customization.components.azure.resource_manager import MANAGEMENT_ENDPOINT, Answer, ask
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ class Deleted:
 
     @property
     def name(self) -> str:
-        return _name(self.path)
+        return self.path.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Manager(Protocol):
 
     def get(self, path: str, version: str) -> Mapping[str, Any] | None: ...
 
-    def send(self, method: str, path: str, version: str) -> None: ...
+    def send(self, method: str, path: str, version: str) -> object: ...
 
 
 def made_by(exported: Mapping[str, Any]) -> Made:
@@ -74,7 +78,7 @@ def made_by(exported: Mapping[str, Any]) -> Made:
         return [id_ for id_, resource in ids.items() if resource["type"] == f"azure-native:{kind}"]
 
     def kept(kind: str, where: Callable[[str, str], Deleted]) -> list[Deleted]:
-        return [where(id_, region_name(str(outputs[id_].get("location", "")))) for id_ in of_type(kind)]
+        return [where(id_, str(outputs[id_].get("location", ""))) for id_ in of_type(kind)]
 
     return Made(
         tuple(of_type("resources:ResourceGroup")),
@@ -131,21 +135,17 @@ def purge(
     return purged
 
 
-def _deleted_account(account: str, region: str) -> Deleted:
-    """cognitiveservices, DeletedAccounts_Get and _Purge (azure-rest-api-specs, stable/2023-05-01)."""
-    subscription, _, rest = account.partition("/resourceGroups/")
-    place = f"{subscription}/providers/Microsoft.CognitiveServices/locations/{region}/resourceGroups/{rest.partition('/')[0]}"
-    return Deleted(f"{place}/deletedAccounts/{_name(account)}", "2023-05-01", "DELETE")
+def _deleted_account(account: str, location: str) -> Deleted:
+    """cognitiveservices, DeletedAccounts_Purge (azure-rest-api-specs, stable/2023-05-01)."""
+    found = ArmId.of("account", account, "Microsoft.CognitiveServices/accounts")
+    path = deleted_account(found.subscription_id, region_name(location), found.resource_group, found.name)
+    return Deleted(path, DELETED_ACCOUNTS_VERSION, "DELETE")
 
 
-def _deleted_vault(vault: str, region: str) -> Deleted:
-    """keyvault, Vaults_GetDeleted and _PurgeDeleted (azure-rest-api-specs, stable/2023-07-01)."""
-    place = f"{vault.partition('/resourceGroups/')[0]}/providers/Microsoft.KeyVault/locations/{region}"
-    return Deleted(f"{place}/deletedVaults/{_name(vault)}", "2023-07-01", "POST", "/purge")
-
-
-def _name(resource_id: str) -> str:
-    return resource_id.rpartition("/")[2]
+def _deleted_vault(vault: str, location: str) -> Deleted:
+    """keyvault, Vaults_PurgeDeleted (azure-rest-api-specs, stable/2023-07-01)."""
+    found = ArmId.of("vault", vault, "Microsoft.KeyVault/vaults")
+    return Deleted(deleted_vault(found.subscription_id, location, found.name), VAULTS_VERSION, "POST", "/purge")
 
 
 class ResourceManager:
@@ -155,13 +155,10 @@ class ResourceManager:
         self._credential = credential
 
     def get(self, path: str, version: str) -> Mapping[str, Any] | None:
-        answer = self._send("GET", path, version)
+        answer = self.send("GET", path, version)
         return None if answer.status == 404 else answer.document
 
-    def send(self, method: str, path: str, version: str) -> None:
-        self._send(method, path, version)
-
-    def _send(self, method: str, path: str, version: str) -> Answer:
+    def send(self, method: str, path: str, version: str) -> Answer:
         """Also accepts 404, since what is asked for may be gone."""
         from azure.core.exceptions import AzureError
 

@@ -13,6 +13,12 @@ class VaultDeleted(VisionError):
     """A vault of that name was deleted, and still blocks it."""
 
 
+def deleted_vault(subscription_id: str, location: str, vault: str) -> str:
+    """ARM id under which Azure keeps a deleted vault."""
+    place = f"/subscriptions/{subscription_id}/providers/Microsoft.KeyVault/locations/{region_name(location)}"
+    return f"{place}/deletedVaults/{vault}"
+
+
 def check_deleted_vault(token: str, subscription_id: str, location: str, vault: str) -> list[str]:
     """Warnings about what Azure did not tell.
 
@@ -24,8 +30,7 @@ def check_deleted_vault(token: str, subscription_id: str, location: str, vault: 
         VaultDeleted: a deleted vault blocks the name.
         NoAnswer: Azure can't be reached, or does not say.
     """
-    place = f"/subscriptions/{subscription_id}/providers/Microsoft.KeyVault/locations/{region_name(location)}"
-    answer = get(token, f"{place}/deletedVaults/{vault}", API_VERSION)
+    answer = get(token, deleted_vault(subscription_id, location, vault), API_VERSION)
     if answer.status == FORBIDDEN:
         return [f"not checked before the update: whether a deleted Key Vault blocks the name '{vault}' ({answer.fault})"]
     if answer.status == NOT_FOUND:

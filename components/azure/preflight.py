@@ -62,7 +62,7 @@ APPROVE_ENDPOINTS = {
 (https://learn.microsoft.com/azure/private-link/rbac-permissions#approval-rbac-for-private-endpoint). Azure lists no such right
 for accounts of AI services (https://learn.microsoft.com/azure/role-based-access-control/permissions/ai-machine-learning)."""
 
-_DELETED_ACCOUNTS_VERSION = "2023-05-01"
+DELETED_ACCOUNTS_VERSION = "2023-05-01"
 
 
 class NotAllowed(VisionError):
@@ -279,16 +279,21 @@ def assigned_by_hand(assignments: Sequence[Any], container_id: str, ours: str) -
     )
 
 
+def deleted_account(subscription_id: str, location: str, resource_group: str, account: str) -> str:
+    """ARM id under which Azure keeps a deleted Vision account."""
+    return (
+        f"/subscriptions/{subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
+        f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
+    )
+
+
 def check_deleted_account(token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool | None:
     """Whether a soft-deleted Vision account with this name can be restored or purged; None if the caller may not ask.
 
     Raises NoAnswer.
     """
-    path = (
-        f"/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
-        f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
-    )
-    answer = get(token, path, _DELETED_ACCOUNTS_VERSION)
+    path = deleted_account(caller.subscription_id, location, resource_group, account)
+    answer = get(token, path, DELETED_ACCOUNTS_VERSION)
     if answer.status == FORBIDDEN:
         return None
     if answer.status not in (OK, NOT_FOUND):
