@@ -120,8 +120,8 @@ def declared_resources(stack: str, checkout: Path) -> list[Billable]:
     written = (document.get("config") if isinstance(document, Mapping) else None) or {}
     # Datasets and models are not resources of Azure; what they cost is the time of workers.
     readable = _Readable()
-    keys = ("platform", "azure")
-    config = {f"{PROJECT}:{key}": readable.of(value, key) for key in keys if (value := written.get(f"{PROJECT}:{key}"))}
+    keys = [key for key in ("platform", "azure") if f"{PROJECT}:{key}" in written]
+    config = {f"{PROJECT}:{key}": readable.of(written[f"{PROJECT}:{key}"], key) for key in keys}
     if "platform" in readable.encrypted:
         raise NotInAzure(f"{file}: platform is encrypted. Write it as it is: azure or local")
     if config.get(f"{PROJECT}:platform") != "azure":

@@ -160,7 +160,7 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _preflight(self) -> Preflight:
         args = self._args
         group = args.resource_group.existing if args.resource_group else self._names.resource_group
-        group_id = pulumi.Output.format("/subscriptions/{0}/resourceGroups/{1}", self._client.subscription_id, group)
+        group_id = self._group_id(group)
         account_id = pulumi.Output.concat(
             group_id, "/providers/Microsoft.Storage/storageAccounts/", self._unique.storage_account
         )
@@ -195,10 +195,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         """Id and name of the resource group."""
         if self._args.resource_group is not None:
             name = self._args.resource_group.existing
-            return (
-                pulumi.Output.format("/subscriptions/{0}/resourceGroups/{1}", self._client.subscription_id, name),
-                pulumi.Output.from_input(name),
-            )
+            return self._group_id(name), pulumi.Output.from_input(name)
         group = resources.ResourceGroup(
             self._name,
             resource_group_name=self._names.resource_group,
@@ -207,6 +204,9 @@ class AzureWorkspace(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=self._args.protect)),
         )
         return group.id, group.name
+
+    def _group_id(self, name: str) -> pulumi.Output[str]:
+        return pulumi.Output.format("/subscriptions/{0}/resourceGroups/{1}", self._client.subscription_id, name)
 
     def _network(self) -> PrivateNetwork | None:
         args = self._args

@@ -16,6 +16,7 @@ from tests.stacks.azure.directory import (
     VISION_ACCOUNT,
     Assignment,
     Directory,
+    Resource,
     SharedFolder,
     is_within,
 )
@@ -334,10 +335,15 @@ def _subnet(subnet_id: str, directory: Directory) -> dict[str, object]:
     return {"id": found.id, "name": found.id.rsplit("/", 1)[-1], "properties": {**properties, "delegations": delegations}}
 
 
-def _environment(environment_id: str, directory: Directory) -> dict[str, object]:
-    found = directory.resource(environment_id)
+def _existing(resource_id: str, directory: Directory) -> Resource:
+    found = directory.resource(resource_id)
     if found is None:
-        raise Refused(404, "ResourceNotFound", f"The Resource '{environment_id}' was not found.")
+        raise Refused(404, "ResourceNotFound", f"The Resource '{resource_id}' was not found.")
+    return found
+
+
+def _environment(environment_id: str, directory: Directory) -> dict[str, object]:
+    found = _existing(environment_id, directory)
     return {"id": found.id, "name": found.name, "properties": {"vnetConfiguration": found.inputs.get("vnetConfiguration")}}
 
 
@@ -351,17 +357,13 @@ def _resource(path: str, object_id: str, directory: Directory) -> dict[str, obje
     _check(directory, object_id, f"{kind}/read", path)
     if group is not None and directory.resource(group["id"]) is None:
         raise Refused(404, "ResourceGroupNotFound", f"Resource group '{group['name']}' could not be found.")
-    found = directory.resource(path)
-    if found is None:
-        raise Refused(404, "ResourceNotFound", f"The Resource '{path}' was not found.")
+    found = _existing(path, directory)
     return {"id": found.id, "name": found.name, "type": kind}
 
 
 def _database_server(server_id: str, directory: Directory, *, of_capabilities: bool) -> dict[str, object]:
     """A server, or what it can be changed to."""
-    found = directory.resource(server_id)
-    if found is None:
-        raise Refused(404, "ResourceNotFound", f"The Resource '{server_id}' was not found.")
+    found = _existing(server_id, directory)
     if of_capabilities:
         return capabilities(Offer.of(found.outputs["location"], directory.scenario), of_server=True)
     return document(found.id, found.outputs)
